@@ -1,0 +1,116 @@
+/** Every error a client can see: one table of name, code, status and Proxy-Status word (RFC 9209 section 2.3). */
+
+interface ErrorEntry {
+  readonly status: number
+  /** The error type of Proxy-Status; undefined where the proxy itself answers for a fault of the request's form. */
+  readonly proxyStatus: string
+  readonly message: string
+}
+
+/** One entry an error; docs/errors.md says of each what it means and what to do (and a test that it does). */
+export const ERRORS = {
+  BAD_REQUEST: { status: 400, proxyStatus: 'http_request_error', message: 'The request is not valid HTTP.' },
+  BAD_TARGET: {
+    status: 400,
+    proxyStatus: 'http_request_error',
+    message: 'The request target is not an absolute path without dot segments and NUL.',
+  },
+  UNEXPECTED_BODY: {
+    status: 400,
+    proxyStatus: 'http_request_error',
+    message: 'A GET or HEAD request carries no body here.',
+  },
+  HEAD_TOO_LARGE: {
+    status: 431,
+    proxyStatus: 'http_request_error',
+    message: 'The request head is larger than 16 KiB.',
+  },
+  REQUEST_TIMEOUT: {
+    status: 408,
+    proxyStatus: 'http_request_error',
+    message: 'The request head did not arrive in time.',
+  },
+  NOT_FOUND: { status: 404, proxyStatus: 'http_request_denied', message: 'There is nothing here.' },
+  NO_ROUTE: { status: 404, proxyStatus: 'destination_not_found', message: 'No route leads there.' },
+  ONLY_IF_CACHED: {
+    status: 504,
+    proxyStatus: 'http_request_denied',
+    message: 'Not stored here, and the request asked for nothing else (only-if-cached).',
+  },
+  DNS_ERROR: { status: 502, proxyStatus: 'dns_error', message: "The origin's name could not be resolved." },
+  DNS_TIMEOUT: { status: 504, proxyStatus: 'dns_timeout', message: "The origin's name was not resolved in time." },
+  CONNECTION_REFUSED: { status: 502, proxyStatus: 'connection_refused', message: 'The origin refused the connection.' },
+  CONNECTION_TERMINATED: {
+    status: 502,
+    proxyStatus: 'connection_terminated',
+    message: 'The origin closed the connection before its response.',
+  },
+  CONNECTION_TIMEOUT: {
+    status: 504,
+    proxyStatus: 'connection_timeout',
+    message: 'The origin could not be connected to in time.',
+  },
+  UNREACHABLE: {
+    status: 502,
+    proxyStatus: 'destination_ip_unroutable',
+    message: 'No network path leads to the origin.',
+  },
+  TLS_ERROR: { status: 502, proxyStatus: 'tls_protocol_error', message: 'No TLS session with the origin.' },
+  TLS_CERTIFICATE: {
+    status: 502,
+    proxyStatus: 'tls_certificate_error',
+    message: "The origin's certificate is not valid.",
+  },
+  RESPONSE_TIMEOUT: {
+    status: 504,
+    proxyStatus: 'http_response_timeout',
+    message: "The origin's response did not begin in time.",
+  },
+  READ_TIMEOUT: {
+    status: 504,
+    proxyStatus: 'connection_read_timeout',
+    message: 'The origin fell silent in the middle of its response.',
+  },
+  RESPONSE_INCOMPLETE: {
+    status: 502,
+    proxyStatus: 'http_response_incomplete',
+    message: "The origin's response ended before it was complete.",
+  },
+  RESPONSE_HEAD_TOO_LARGE: {
+    status: 502,
+    proxyStatus: 'http_response_header_section_size',
+    message: "The origin's response head is too large.",
+  },
+  RESPONSE_PROTOCOL: {
+    status: 502,
+    proxyStatus: 'http_protocol_error',
+    message: "The origin's response is not valid HTTP.",
+  },
+  BAD_MANIFEST: {
+    status: 502,
+    proxyStatus: 'http_response_body_size',
+    message: 'The origin sent something that is not a manifest, or a manifest without end.',
+  },
+  INTERNAL: { status: 500, proxyStatus: 'proxy_internal_error', message: 'Relais failed; the log says more.' },
+} as const satisfies Record<string, ErrorEntry>
+
+export type ErrorName = keyof typeof ERRORS
+
+/** An error that a client may see. `details` and `cause` are for the log, not for the client. */
+export class RelaisError extends Error {
+  override readonly name = 'RelaisError'
+  readonly code: ErrorName
+  /** The upstream that was asked, for Proxy-Status `next-hop`. */
+  readonly nextHop: string | undefined
+
+  constructor(code: ErrorName, options: { details?: string; cause?: unknown; nextHop?: string } = {}) {
+    const { details, cause, nextHop } = options
+    super(details === undefined ? ERRORS[code].message : `${ERRORS[code].message} (${details})`, { cause })
+    this.code = code
+    this.nextHop = nextHop
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status
+  }
+}

@@ -1,0 +1,111 @@
+/** The contract of the cellar: how responses are kept, and how their bytes are read. */
+import type { Freshness } from '../rfc/freshness.ts'
+import type { Fields, Instant, RequestHead } from '../rfc/heads.ts'
+import type { ByteRange } from '../rfc/range.ts'
+import type { Variant } from '../rfc/vary.ts'
+
+/** One key for all requests that mean the same resource; made by cache/key.ts, opaque here. */
+export type CacheKey = string
+
+/** All that is known of a stored response except its bytes. Plain data: it survives JSON unchanged. */
+export interface StoredHead {
+  readonly key: CacheKey
+  readonly status: number
+  /** End-to-end fields as they will be sent, without those a cache must not keep (RFC 9111 section 3.1). */
+  readonly fields: Fields
+  /** What the request had in the fields named by Vary (RFC 9111 section 4.1); empty without Vary. */
+  readonly variant: Variant
+  readonly freshness: Freshness
+  /** What the library took it for, for logs and counters; the cellar does not interpret it. */
+  readonly kind: string
+  /** `always`: room is made for it (the live edge). `when-wanted`: it must not push out what is asked for more often. */
+  readonly admission: 'always' | 'when-wanted'
+  readonly storedAt: Instant
+}
+
+/**
+ * Bytes that may be read many times and from anywhere, even while they still arrive: a reader at the tip waits for
+ * more.
+ *
+ * A reader sees all bytes of its range or an error, never a silent end before it. What a reader was handed stays
+ * unchanged for as long as it is held.
+ */
+export interface Body {
+  /** Length in bytes; undefined while it grows and its source did not say how far. */
+  readonly size: number | undefined
+  /** The whole body when it lies in memory, to be written without a copy; undefined otherwise. */
+  readonly chunks: readonly Uint8Array[] | undefined
+  /**
+   * Reads `range` (both ends inclusive and within the body; all of it when absent).
+   * Throws what broke the body when it ends before its time, and the signal's reason when that is aborted.
+   */
+  read(range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array>
+}
+
+export interface StoredResponse {
+  readonly head: StoredHead
+  readonly body: Body
+}
+
+/**
+ * A place for responses.
+ *
+ * - Nothing is visible to `peek` and `get` before `commit`; without it no trace remains.
+ * - The bytes held never exceed the configured bound, not even for a moment.
+ * - No method throws or rejects because the place failed (full, unreadable, corrupt): it answers as if the response
+ *   were not there, and counts it.
+ * - What `peek` and `get` hand out is whole and unchanged, or is not handed out.
+ */
+export interface Store {
+  /** What lies in memory for this key and matches the request's selecting fields; synchronous. */
+  peek(key: CacheKey, request: RequestHead): StoredResponse | undefined
+  /** As peek, wherever it lies; undefined when there is nothing, or nothing that can be trusted. */
+  get(key: CacheKey, request: RequestHead): Promise<StoredResponse | undefined>
+  /** A writer for a new response, which on commit takes the place of the same key and variant; undefined: declined. */
+  open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined>
+  /** Replaces the head of the same key and variant, its body stays (RFC 9111 section 4.3.4). False: no longer here. */
+  refresh(head: StoredHead): Promise<boolean>
+  /** Forgets every variant of a key. True when there was one. */
+  delete(key: CacheKey): Promise<boolean>
+  stats(): StoreStats
+  /** Writes out what is pending and lets go of files. Calls after it answer as an empty store does. */
+  close(): Promise<void>
+}
+
+/** One response on its way into a store. Ends with exactly one call of commit or abort. */
+export interface StoreWriter {
+  /**
+   * Takes the next bytes of the body; they must stay unchanged from then on. A promise asks the caller to wait with
+   * the next ones. Never throws: a store that can go no further (no room, a failing disk) forgets what it was given,
+   * and `commit` answers undefined.
+   */
+  write(chunk: Uint8Array): void | Promise<void>
+  /** Makes the response visible. Undefined when the store had to give it up; the response is then in nobody's hands. */
+  commit(): Promise<StoredResponse | undefined>
+  abort(reason: Error): Promise<void>
+}
+
+/** What one place holds, in bytes and in entries (an entry is one stored response, so one variant of a key). */
+export interface PlaceStats {
+  readonly entries: number
+  readonly bytes: number
+  readonly maxBytes: number
+  /** Responses dropped to make room. */
+  readonly evictions: number
+  /** Responses not kept although they might have been: too large, or asked for less often than what they would push out. */
+  readonly declined: number
+}
+
+export interface DiskStats extends PlaceStats {
+  /** `off`: not configured. `failed`: turned off after errors; the proxy runs on without it. */
+  readonly state: 'on' | 'off' | 'failed'
+  /** Reads and writes that failed. */
+  readonly errors: number
+  /** Entries found damaged and dropped. */
+  readonly corrupt: number
+}
+
+export interface StoreStats {
+  readonly memory: PlaceStats
+  readonly disk: DiskStats
+}
