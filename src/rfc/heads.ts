@@ -41,3 +41,6 @@ export function fieldLines(fields: Fields, name: string): readonly string[] {
   if (value === undefined) return []
   return typeof value === 'string' ? [value] : value
 }
+
+/** Where the time comes from; main.ts hands in the wall, tests a clock of their own. */
+export type Clock = () => Instant
