@@ -1,0 +1,43 @@
+/** What the judge can be told of each route: who answers for it, and what of a request counts. */
+import { type Static, Type } from 'typebox'
+
+export const routeOptions = Type.Object(
+  {
+    prefix: Type.String({
+      description:
+        "The paths of this route: those that begin with it, in whole segments. It is replaced by the path of the origin's URL; of several that match, the longest is taken.",
+      pattern: '^/',
+      examples: ['/', '/live/'],
+    }),
+    origins: Type.Array(
+      Type.String({
+        description: 'An http or https URL without query, fragment and credentials.',
+        pattern: '^[hH][tT][tT][pP][sS]?://',
+        examples: ['http://origin-1:9000', 'https://origin.example/streams/'],
+      }),
+      {
+        description: 'Who answers for it, in the order of preference: the next one is asked when one fails.',
+        minItems: 1,
+      },
+    ),
+    cookies: Type.Enum(['forward', 'drop'], {
+      description:
+        'forward sends Cookie and Set-Cookie on, and what came with them is not stored. drop removes both, so that an origin that sets cookies on segments can be cached.',
+      default: 'forward',
+    }),
+    requestDirectives: Type.Enum(['ignore', 'honour'], {
+      description:
+        "Whether a viewer's Cache-Control and Pragma (no-cache, no-store, max-age) reach past the cache. only-if-cached is always honoured.",
+      default: 'ignore',
+    }),
+    ignoreQuery: Type.Array(Type.String({ minLength: 1 }), {
+      description:
+        'Query parameters that do not change the bytes, such as tokens and session ids: left out of the cache key, sent to the origin all the same. CMCD and _HLS_primary_id always are.',
+      default: [],
+    }),
+  },
+  { description: 'A part of the URL space and its origins.', additionalProperties: false },
+)
+
+/** A route as settled: the prefix and the paths of the origins end in a slash, so that one replaces the other. */
+export interface RouteOptions extends Readonly<Static<typeof routeOptions>> {}
