@@ -75,11 +75,21 @@ export interface Store {
 /** One response on its way into a store. Ends with exactly one call of commit or abort. */
 export interface StoreWriter {
   /**
+   * Where what was written can be had again. `memory`: the chunks handed in are being kept. `disk`: `readBack` has
+   * them. `nowhere`: the store has given this response up.
+   */
+  readonly held: 'memory' | 'disk' | 'nowhere'
+  /**
    * Takes the next bytes of the body; they must stay unchanged from then on. A promise asks the caller to wait with
    * the next ones. Never throws: a store that can go no further (no room, a failing disk) forgets what it was given,
    * and `commit` answers undefined.
    */
   write(chunk: Uint8Array): void | Promise<void>
+  /**
+   * Bytes written before, while `held` is `disk`: for a viewer who is far behind a large fill. `range` must have been
+   * written; rejects when it cannot be read.
+   */
+  readBack(range: ByteRange): Promise<Uint8Array>
   /** Makes the response visible. Undefined when the store had to give it up; the response is then in nobody's hands. */
   commit(): Promise<StoredResponse | undefined>
   abort(reason: Error): Promise<void>

@@ -1,0 +1,251 @@
+/** A body that is read while it still arrives: by many, from anywhere, each at a pace of its own. */
+import type { ByteRange } from '../rfc/range.ts'
+import type { Body } from './store.ts'
+
+/** Blocks are no larger, so that one is let go soon after it was sent, and one write carries much. */
+const MAX_BLOCK_BYTES = 1024 * 1024
+/** The first block of a body of unknown length; each further one is twice as large. */
+const MIN_BLOCK_BYTES = 16 * 1024
+/** What is kept of a body that nobody keeps: late joiners and slow readers find at least this much behind the tip. */
+export const WINDOW_BYTES = 4 * 1024 * 1024
+/** How much is read back at once for a reader who is behind the window. */
+const READ_BACK_BYTES = 256 * 1024
+
+interface Block {
+  readonly first: number
+  readonly bytes: Uint8Array
+}
+
+/** Reads back bytes that have left memory; both ends inclusive. */
+export type ReadBack = (range: ByteRange) => Promise<Uint8Array>
+
+/**
+ * Bytes are copied once, into blocks of our own, so that what is held is exactly what is counted: a chunk from a socket
+ * would keep alive the whole buffer it was read into.
+ *
+ * In the beginning all of it is kept. `release` says that nobody keeps it in memory: from then on only a window behind
+ * the tip stays, and a reader further back reads through `readBack`, or, where there is none, holds up the producer
+ * (see `room`) until it is dropped.
+ */
+export class GrowingBody implements Body {
+  #blocks: Block[] = []
+  #received = 0
+  #used = 0
+  #state: 'growing' | 'whole' | 'broken' = 'growing'
+  #cause: Error | undefined
+  #declared: number | undefined
+  #released = false
+  #readBack: ReadBack | undefined
+  readonly #readers = new Set<Reader>()
+  readonly #onUnread: () => void
+
+  /** `onUnread` is called each time the last reader leaves while bytes are still to come. */
+  constructor(size: number | undefined, onUnread: () => void) {
+    this.#declared = size
+    this.#onUnread = onUnread
+  }
+
+  get size(): number | undefined {
+    return this.#declared
+  }
+
+  get chunks(): readonly Uint8Array[] | undefined {
+    if (this.#state !== 'whole' || this.#firstHeld > 0) return undefined
+    return this.#blocks.map((block, index) => this.#filled(block, index))
+  }
+
+  /** Bytes that have come so far. */
+  get received(): number {
+    return this.#received
+  }
+
+  get readers(): number {
+    return this.#readers.size
+  }
+
+  /** Whether all of it can still be read from its first byte on, so that a new viewer may join. */
+  get isJoinable(): boolean {
+    return this.#state !== 'broken' && (this.#firstHeld === 0 || this.#readBack !== undefined)
+  }
+
+  /** Takes the next bytes and wakes who waits for them. Answers where they lie now: they stay there, unchanged. */
+  append(chunk: Uint8Array): readonly Uint8Array[] {
+    const pieces: Uint8Array[] = []
+    let rest = chunk
+    while (rest.byteLength > 0) {
+      let block = this.#blocks.at(-1)
+      if (block === undefined || this.#used === block.bytes.byteLength) block = this.#newBlock()
+      const taken = rest.subarray(0, block.bytes.byteLength - this.#used)
+      block.bytes.set(taken, this.#used)
+      pieces.push(block.bytes.subarray(this.#used, this.#used + taken.byteLength))
+      this.#used += taken.byteLength
+      this.#received += taken.byteLength
+      rest = rest.subarray(taken.byteLength)
+    }
+    if (this.#released) this.#dropBlocks()
+    this.#wake()
+    return pieces
+  }
+
+  /** All has come. */
+  finish(): void {
+    this.#declared = this.#received
+    this.#state = 'whole'
+    this.#wake()
+  }
+
+  /** No more will come, though it should have: every reader who needs more throws `cause`. */
+  fail(cause: Error): void {
+    this.#state = 'broken'
+    this.#cause = cause
+    this.#blocks = []
+    this.#wake()
+  }
+
+  /** Nobody keeps this body in memory any more; who falls behind the window reads through `readBack`. */
+  release(readBack: ReadBack | undefined): void {
+    this.#released = true
+    this.#readBack = readBack
+    this.#dropBlocks()
+  }
+
+  /**
+   * Whether the producer may go on: undefined, or a promise to wait for, because a reader is a whole window behind and
+   * its bytes would be lost. A reader who has taken nothing for `stallMs` meanwhile is dropped.
+   */
+  room(stallMs: number): Promise<void> | undefined {
+    const slowest = this.#slowest()
+    if (!this.#released || this.#readBack !== undefined || slowest === undefined) return undefined
+    if (this.#received - slowest.at < WINDOW_BYTES) return undefined
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        slowest.drop(new Error(`a reader took nothing for ${stallMs} ms and ${WINDOW_BYTES} bytes wait for it`))
+        resolve()
+      }, stallMs)
+      slowest.onMoved = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  async *read(range?: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+    const reader = new Reader(range?.first ?? 0)
+    const last = range?.last ?? Number.MAX_SAFE_INTEGER
+    const onAbort = (): void => reader.wake()
+    signal?.addEventListener('abort', onAbort)
+    this.#readers.add(reader)
+    try {
+      while (reader.at <= last) {
+        signal?.throwIfAborted()
+        if (reader.dropped !== undefined) throw reader.dropped
+        if (this.#state === 'broken') throw this.#cause
+        if (reader.at >= this.#received) {
+          if (this.#state === 'whole') return
+          await reader.more()
+          continue
+        }
+        const piece = reader.at < this.#firstHeld ? await this.#behind(reader, last) : this.#piece(reader.at, last)
+        reader.moved(piece.byteLength)
+        yield piece
+      }
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+      this.#readers.delete(reader)
+      reader.moved(0)
+      if (this.#released) this.#dropBlocks()
+      if (this.#readers.size === 0 && this.#state === 'growing') this.#onUnread()
+    }
+  }
+
+  /** What is held from `at` on, to the end of its block, or to `last`. */
+  #piece(at: number, last: number): Uint8Array {
+    // Nearly every reader reads at the tip, so the search begins there.
+    let index = this.#blocks.length - 1
+    while (index > 0 && (this.#blocks[index]?.first ?? 0) > at) index--
+    const block = this.#blocks[index]
+    if (block === undefined) throw new Error(`no byte is held, and byte ${at} was asked for`)
+    const filled = this.#filled(block, index)
+    return filled.subarray(at - block.first, Math.min(filled.byteLength, last - block.first + 1))
+  }
+
+  #behind(reader: Reader, last: number): Promise<Uint8Array> {
+    if (this.#readBack === undefined) throw new Error(`byte ${reader.at} of the body is no longer held`)
+    const end = Math.min(reader.at + READ_BACK_BYTES, this.#firstHeld, last + 1)
+    return this.#readBack({ first: reader.at, last: end - 1 })
+  }
+
+  #filled(block: Block, index: number): Uint8Array {
+    return index === this.#blocks.length - 1 && this.#used < block.bytes.byteLength
+      ? block.bytes.subarray(0, this.#used)
+      : block.bytes
+  }
+
+  #newBlock(): Block {
+    const before = this.#blocks.at(-1)?.bytes.byteLength ?? MIN_BLOCK_BYTES / 2
+    const missing = this.#declared === undefined ? before * 2 : this.#declared - this.#received
+    // A source that sends more than it declared is refused by the road; a block of nothing must not be made of it.
+    const bytes = new Uint8Array(new ArrayBuffer(Math.min(Math.max(missing, MIN_BLOCK_BYTES / 16), MAX_BLOCK_BYTES)))
+    const block = { first: this.#received, bytes }
+    this.#blocks.push(block)
+    this.#used = 0
+    return block
+  }
+
+  get #firstHeld(): number {
+    return this.#blocks[0]?.first ?? this.#received
+  }
+
+  #slowest(): Reader | undefined {
+    let slowest: Reader | undefined
+    for (const reader of this.#readers) if (slowest === undefined || reader.at < slowest.at) slowest = reader
+    return slowest
+  }
+
+  #dropBlocks(): void {
+    const floor = this.#readBack === undefined ? (this.#slowest()?.at ?? this.#received) : this.#received
+    const wanted = Math.min(floor, this.#received - WINDOW_BYTES)
+    while (this.#blocks.length > 1 && (this.#blocks[1]?.first ?? 0) <= wanted) this.#blocks.shift()
+  }
+
+  #wake(): void {
+    for (const reader of this.#readers) reader.wake()
+  }
+}
+
+/** Where one reader is, and what it waits for. */
+class Reader {
+  at: number
+  dropped: Error | undefined
+  onMoved: (() => void) | undefined
+  #waiting: (() => void) | undefined
+
+  constructor(at: number) {
+    this.at = at
+  }
+
+  more(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting = resolve
+    })
+  }
+
+  wake(): void {
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    waiting?.()
+  }
+
+  moved(bytes: number): void {
+    this.at += bytes
+    const onMoved = this.onMoved
+    this.onMoved = undefined
+    onMoved?.()
+  }
+
+  drop(reason: Error): void {
+    this.dropped = reason
+    this.at = Number.MAX_SAFE_INTEGER
+    this.wake()
+  }
+}

@@ -1,0 +1,328 @@
+/** Stored responses in memory: found without waiting, evicted by bytes. */
+import { LRUCache } from 'lru-cache'
+import type { RequestHead } from '../rfc/heads.ts'
+import type { ByteRange } from '../rfc/range.ts'
+import { matches } from '../rfc/vary.ts'
+import type { MemoryOptions } from './options.ts'
+import type {
+  Body,
+  CacheKey,
+  DiskStats,
+  PlaceStats,
+  Store,
+  StoredHead,
+  StoredResponse,
+  StoreStats,
+  StoreWriter,
+} from './store.ts'
+
+/** Variants of one key kept at once; the one stored longest ago goes first. An origin that varies by more than this
+ * varies by viewer. */
+const MAX_VARIANTS = 16
+/** What an entry costs beside the bytes of its body and the text of its head. */
+const ENTRY_OVERHEAD_BYTES = 1024
+/** How many entries are spared at most before one must go. */
+const MAX_SPARED = 8
+/** Keys remembered by how often they were asked for in vain. */
+const REMEMBERED_MISSES = 32_768
+
+interface Entry {
+  variants: readonly StoredResponse[]
+  bytes: number
+  /** Times it was asked for since it came or was last spared. */
+  hits: number
+}
+
+/**
+ * Least recently used entries go first, with two exceptions: an entry asked for more often than the newcomer is spared
+ * (and its count halved), so that a walk through the whole catalogue does not push out what the city watches; and a
+ * newcomer that finds only such entries is declined, unless its head says that room is to be made.
+ *
+ * Bytes of responses still being written count as held: `bytes` never exceeds `maxBytes`.
+ */
+export class MemoryStore implements Store {
+  readonly #options: MemoryOptions
+  readonly #entries: LRUCache<CacheKey, Entry>
+  readonly #misses = new LRUCache<CacheKey, number>({ max: REMEMBERED_MISSES })
+  #reserved = 0
+  #evictions = 0
+  #declined = 0
+  #count = 0
+  #closed = false
+
+  constructor(options: MemoryOptions) {
+    this.#options = options
+    this.#entries = new LRUCache({
+      maxSize: Math.max(1, options.maxBytes),
+      sizeCalculation: (entry) => entry.bytes,
+    })
+  }
+
+  /** The largest response it would hold, in bytes. */
+  get maxEntryBytes(): number {
+    return Math.min(this.#options.maxEntryBytes, this.#options.maxBytes)
+  }
+
+  peek(key: CacheKey, request: RequestHead): StoredResponse | undefined {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return undefined
+    entry.hits++
+    for (const stored of entry.variants) if (matches(stored.head.variant, request)) return stored
+    return undefined
+  }
+
+  async get(key: CacheKey, request: RequestHead): Promise<StoredResponse | undefined> {
+    const stored = this.peek(key, request)
+    if (stored === undefined && !this.#closed) this.#misses.set(key, (this.#misses.get(key) ?? 0) + 1)
+    return stored
+  }
+
+  async open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined> {
+    if (this.#closed) return undefined
+    const needed = headBytes(head) + (size ?? 0)
+    if (needed > this.maxEntryBytes || !this.#makeRoom(needed, head)) {
+      this.#declined++
+      return undefined
+    }
+    return new MemoryWriter(head, headBytes(head), {
+      take: (bytes) => !this.#closed && this.#take(bytes, head),
+      giveBack: (bytes) => {
+        this.#reserved -= bytes
+      },
+      grown: (bytes) => {
+        if (bytes <= this.maxEntryBytes) return true
+        this.#declined++
+        return false
+      },
+      put: (stored, bytes) => this.#put(stored, bytes),
+    })
+  }
+
+  async refresh(head: StoredHead): Promise<boolean> {
+    const entry = this.#entries.peek(head.key)
+    const before = entry?.variants.find((stored) => isSameVariant(stored.head, head))
+    if (entry === undefined || before === undefined) return false
+    const variants = entry.variants.map((stored) => (stored === before ? { head, body: stored.body } : stored))
+    const bytes = entry.bytes - headBytes(before.head) + headBytes(head)
+    this.#entries.set(head.key, { variants, bytes, hits: entry.hits })
+    return true
+  }
+
+  async delete(key: CacheKey): Promise<boolean> {
+    this.#count -= this.#entries.peek(key)?.variants.length ?? 0
+    return this.#entries.delete(key)
+  }
+
+  stats(): StoreStats {
+    const memory: PlaceStats = {
+      entries: this.#count,
+      bytes: this.#held,
+      maxBytes: this.#options.maxBytes,
+      evictions: this.#evictions,
+      declined: this.#declined,
+    }
+    return { memory, disk: NO_DISK }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#entries.clear()
+    this.#misses.clear()
+    this.#count = 0
+  }
+
+  get #held(): number {
+    return this.#entries.calculatedSize + this.#reserved
+  }
+
+  #take(bytes: number, head: StoredHead): boolean {
+    if (!this.#makeRoom(bytes, head)) {
+      this.#declined++
+      return false
+    }
+    this.#reserved += bytes
+    return true
+  }
+
+  /** Evicts until `bytes` more can be held; false when this head may not push out what is there. */
+  #makeRoom(bytes: number, head: StoredHead): boolean {
+    const wanted = this.#options.maxBytes - bytes
+    if (this.#reserved > wanted) return false
+    const asked = this.#misses.peek(head.key) ?? 0
+    for (let spared = 0; this.#held > wanted; ) {
+      const [key, victim] = this.#leastRecent() ?? []
+      if (key === undefined || victim === undefined) return false
+      if (victim.hits <= asked || (spared >= MAX_SPARED && head.admission === 'always')) {
+        this.#entries.delete(key)
+        this.#evictions += victim.variants.length
+        this.#count -= victim.variants.length
+      } else if (spared < MAX_SPARED) {
+        victim.hits >>= 1
+        this.#entries.get(key)
+        spared++
+      } else {
+        return false
+      }
+    }
+    return true
+  }
+
+  #leastRecent(): [CacheKey, Entry] | undefined {
+    for (const entry of this.#entries.rentries()) return entry
+    return undefined
+  }
+
+  #put(stored: StoredResponse, bytes: number): StoredResponse | undefined {
+    const { key } = stored.head
+    const entry = this.#entries.peek(key)
+    const others = (entry?.variants ?? []).filter((other) => !isSameVariant(other.head, stored.head))
+    const variants = [stored, ...others.slice(0, MAX_VARIANTS - 1)]
+    const total = bytes + variants.slice(1).reduce((sum, other) => sum + storedBytes(other), 0)
+    this.#reserved -= bytes
+    this.#count += variants.length - (entry?.variants.length ?? 0)
+    this.#entries.set(key, { variants, bytes: total, hits: entry?.hits ?? 0 })
+    this.#misses.delete(key)
+    return stored
+  }
+}
+
+interface Room {
+  take(bytes: number): boolean
+  giveBack(bytes: number): void
+  grown(bytes: number): boolean
+  put(stored: StoredResponse, bytes: number): StoredResponse | undefined
+}
+
+class MemoryWriter implements StoreWriter {
+  readonly #head: StoredHead
+  readonly #room: Room
+  #chunks: Uint8Array[] = []
+  /** Bytes taken from the room: head and body. */
+  #bytes = 0
+  #isOpen: boolean
+
+  constructor(head: StoredHead, headBytes: number, room: Room) {
+    this.#head = head
+    this.#room = room
+    this.#isOpen = room.take(headBytes)
+    if (this.#isOpen) this.#bytes = headBytes
+  }
+
+  get held(): 'memory' | 'nowhere' {
+    return this.#isOpen ? 'memory' : 'nowhere'
+  }
+
+  write(chunk: Uint8Array): void {
+    if (!this.#isOpen || chunk.byteLength === 0) return
+    if (!this.#room.grown(this.#bytes + chunk.byteLength) || !this.#room.take(chunk.byteLength)) {
+      this.#forget()
+      return
+    }
+    this.#bytes += chunk.byteLength
+    const before = this.#chunks.at(-1)
+    if (before !== undefined && continues(before, chunk)) {
+      this.#chunks[this.#chunks.length - 1] = joined(before, chunk)
+    } else {
+      this.#chunks.push(chunk)
+    }
+  }
+
+  readBack(_range: ByteRange): Promise<Uint8Array> {
+    return Promise.reject(new Error('nothing has to be read back from memory: the chunks themselves are kept'))
+  }
+
+  async commit(): Promise<StoredResponse | undefined> {
+    if (!this.#isOpen) return undefined
+    this.#isOpen = false
+    return this.#room.put({ head: this.#head, body: new MemoryBody(this.#chunks.map(fitted)) }, this.#bytes)
+  }
+
+  async abort(_reason: Error): Promise<void> {
+    if (this.#isOpen) this.#forget()
+  }
+
+  #forget(): void {
+    this.#isOpen = false
+    this.#chunks = []
+    this.#room.giveBack(this.#bytes)
+    this.#bytes = 0
+  }
+}
+
+class MemoryBody implements Body {
+  readonly size: number
+  readonly chunks: readonly Uint8Array[]
+
+  constructor(chunks: readonly Uint8Array[]) {
+    this.chunks = chunks
+    this.size = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+  }
+
+  async *read(range?: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+    for (const piece of cut(this.chunks, range)) {
+      signal?.throwIfAborted()
+      yield piece
+    }
+  }
+}
+
+/** The part of `chunks` that `range` names, without a copy; all of them without a range. */
+export function cut(chunks: readonly Uint8Array[], range: ByteRange | undefined): readonly Uint8Array[] {
+  if (range === undefined) return chunks
+  const pieces: Uint8Array[] = []
+  let start = 0
+  for (const chunk of chunks) {
+    const from = Math.max(range.first - start, 0)
+    const to = Math.min(range.last - start + 1, chunk.byteLength)
+    if (from < to) pieces.push(chunk.subarray(from, to))
+    start += chunk.byteLength
+    if (start > range.last) break
+  }
+  return pieces
+}
+
+/** Whether `chunk` lies in memory right behind `before`. */
+function continues(before: Uint8Array, chunk: Uint8Array): boolean {
+  return before.buffer === chunk.buffer && before.byteOffset + before.byteLength === chunk.byteOffset
+}
+
+function joined(before: Uint8Array, chunk: Uint8Array): Uint8Array {
+  return new Uint8Array(before.buffer, before.byteOffset, before.byteLength + chunk.byteLength)
+}
+
+/** The chunk itself, or a copy where it would keep alive a buffer that is much larger: what is held is what is counted. */
+function fitted(chunk: Uint8Array): Uint8Array {
+  return chunk.buffer.byteLength - chunk.byteLength > chunk.byteLength / 16 ? Uint8Array.from(chunk) : chunk
+}
+
+function headBytes(head: StoredHead): number {
+  let bytes = ENTRY_OVERHEAD_BYTES + 2 * head.key.length
+  for (const name in head.fields) {
+    const value = head.fields[name]
+    bytes += name.length + (typeof value === 'string' ? value.length : (value?.join().length ?? 0))
+  }
+  return bytes
+}
+
+function storedBytes(stored: StoredResponse): number {
+  return headBytes(stored.head) + (stored.body.size ?? 0)
+}
+
+function isSameVariant(one: StoredHead, other: StoredHead): boolean {
+  const names = Object.keys(one.variant)
+  return (
+    names.length === Object.keys(other.variant).length &&
+    names.every((name) => one.variant[name] === other.variant[name])
+  )
+}
+
+const NO_DISK: DiskStats = {
+  state: 'off',
+  entries: 0,
+  bytes: 0,
+  maxBytes: 0,
+  evictions: 0,
+  declined: 0,
+  errors: 0,
+  corrupt: 0,
+}
