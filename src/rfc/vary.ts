@@ -94,15 +94,17 @@ function withoutSpaceAtCommas(value: string): string {
   let result = ''
   let isQuoted = false
   let pending = ''
+  let last = ''
   for (let index = 0; index < value.length; index++) {
     const character = value[index] ?? ''
     if (!isQuoted && isWhiteSpace(character)) {
       pending += character
       continue
     }
-    if (isQuoted || (character !== ',' && !result.endsWith(','))) result += pending
+    if (isQuoted || (character !== ',' && last !== ',')) result += pending
     pending = ''
     result += character
+    last = character
     if (character === '"') isQuoted = !isQuoted
     else if (isQuoted && character === '\\') result += value[++index] ?? ''
   }
