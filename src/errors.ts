@@ -91,6 +91,11 @@ export const ERRORS = {
     proxyStatus: 'http_response_body_size',
     message: 'The origin sent something that is not a manifest, or a manifest without end.',
   },
+  LOOP: {
+    status: 508,
+    proxyStatus: 'proxy_loop_detected',
+    message: 'The request has been here before: two proxies send it to each other.',
+  },
   INTERNAL: { status: 500, proxyStatus: 'proxy_internal_error', message: 'Relais failed; the log says more.' },
 } as const satisfies Record<string, ErrorEntry>
 

@@ -37,12 +37,10 @@ export class GrowingBody implements Body {
   #released = false
   #readBack: ReadBack | undefined
   readonly #readers = new Set<Reader>()
-  readonly #onUnread: () => void
 
-  /** `onUnread` is called each time the last reader leaves while bytes are still to come. */
-  constructor(size: number | undefined, onUnread: () => void) {
+  /** `size` as its source declared it; undefined when it did not. */
+  constructor(size: number | undefined) {
     this.#declared = size
-    this.#onUnread = onUnread
   }
 
   get size(): number | undefined {
@@ -119,7 +117,9 @@ export class GrowingBody implements Body {
     if (this.#received - slowest.at < WINDOW_BYTES) return undefined
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
-        slowest.drop(new Error(`a reader took nothing for ${stallMs} ms and ${WINDOW_BYTES} bytes wait for it`))
+        slowest.drop(
+          new Error(`a reader took nothing for ${stallMs} ms and ${WINDOW_BYTES} bytes wait for it`),
+        )
         resolve()
       }, stallMs)
       slowest.onMoved = () => {
@@ -127,6 +127,14 @@ export class GrowingBody implements Body {
         resolve()
       }
     })
+  }
+
+  /** Settles when so many bytes have come or no more will; rejects with what broke the body, or the signal's reason. */
+  async reached(bytes: number, signal?: AbortSignal): Promise<void> {
+    const last = bytes - 1
+    if (this.#received >= bytes || this.#state === 'whole') return
+    // Reading the byte before the last would be as good; nobody else has to know of this reader.
+    for await (const piece of this.read({ first: last, last }, signal)) void piece
   }
 
   async *read(range?: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
@@ -145,7 +153,8 @@ export class GrowingBody implements Body {
           await reader.more()
           continue
         }
-        const piece = reader.at < this.#firstHeld ? await this.#behind(reader, last) : this.#piece(reader.at, last)
+        const piece =
+          reader.at < this.#firstHeld ? await this.#behind(reader, last) : this.#piece(reader.at, last)
         reader.moved(piece.byteLength)
         yield piece
       }
@@ -154,7 +163,6 @@ export class GrowingBody implements Body {
       this.#readers.delete(reader)
       reader.moved(0)
       if (this.#released) this.#dropBlocks()
-      if (this.#readers.size === 0 && this.#state === 'growing') this.#onUnread()
     }
   }
 
@@ -185,7 +193,9 @@ export class GrowingBody implements Body {
     const before = this.#blocks.at(-1)?.bytes.byteLength ?? MIN_BLOCK_BYTES / 2
     const missing = this.#declared === undefined ? before * 2 : this.#declared - this.#received
     // A source that sends more than it declared is refused by the road; a block of nothing must not be made of it.
-    const bytes = new Uint8Array(new ArrayBuffer(Math.min(Math.max(missing, MIN_BLOCK_BYTES / 16), MAX_BLOCK_BYTES)))
+    const bytes = new Uint8Array(
+      new ArrayBuffer(Math.min(Math.max(missing, MIN_BLOCK_BYTES / 16), MAX_BLOCK_BYTES)),
+    )
     const block = { first: this.#received, bytes }
     this.#blocks.push(block)
     this.#used = 0

@@ -1,11 +1,10 @@
 /** Stored responses in memory: found without waiting, evicted by bytes. */
 import { LRUCache } from 'lru-cache'
 import type { RequestHead } from '../rfc/heads.ts'
-import type { ByteRange } from '../rfc/range.ts'
 import { matches } from '../rfc/vary.ts'
+import { MemoryWriter } from './memory-writer.ts'
 import type { MemoryOptions } from './options.ts'
 import type {
-  Body,
   CacheKey,
   DiskStats,
   PlaceStats,
@@ -55,6 +54,11 @@ export class MemoryStore implements Store {
     this.#entries = new LRUCache({
       maxSize: Math.max(1, options.maxBytes),
       sizeCalculation: (entry) => entry.bytes,
+      dispose: (entry, _key, reason) => {
+        if (reason !== 'evict') return
+        this.#evictions += entry.variants.length
+        this.#count -= entry.variants.length
+      },
     })
   }
 
@@ -102,7 +106,9 @@ export class MemoryStore implements Store {
     const entry = this.#entries.peek(head.key)
     const before = entry?.variants.find((stored) => isSameVariant(stored.head, head))
     if (entry === undefined || before === undefined) return false
-    const variants = entry.variants.map((stored) => (stored === before ? { head, body: stored.body } : stored))
+    const variants = entry.variants.map((stored) =>
+      stored === before ? { head, body: stored.body } : stored,
+    )
     const bytes = entry.bytes - headBytes(before.head) + headBytes(head)
     this.#entries.set(head.key, { variants, bytes, hits: entry.hits })
     return true
@@ -153,9 +159,7 @@ export class MemoryStore implements Store {
       const [key, victim] = this.#leastRecent() ?? []
       if (key === undefined || victim === undefined) return false
       if (victim.hits <= asked || (spared >= MAX_SPARED && head.admission === 'always')) {
-        this.#entries.delete(key)
-        this.#evictions += victim.variants.length
-        this.#count -= victim.variants.length
+        this.#entries.pop()
       } else if (spared < MAX_SPARED) {
         victim.hits >>= 1
         this.#entries.get(key)
@@ -168,8 +172,8 @@ export class MemoryStore implements Store {
   }
 
   #leastRecent(): [CacheKey, Entry] | undefined {
-    for (const entry of this.#entries.rentries()) return entry
-    return undefined
+    const [next] = this.#entries.rentries()
+    return next === undefined ? undefined : [next[0] as CacheKey, next[1] as Entry]
   }
 
   #put(stored: StoredResponse, bytes: number): StoredResponse | undefined {
@@ -184,115 +188,6 @@ export class MemoryStore implements Store {
     this.#misses.delete(key)
     return stored
   }
-}
-
-interface Room {
-  take(bytes: number): boolean
-  giveBack(bytes: number): void
-  grown(bytes: number): boolean
-  put(stored: StoredResponse, bytes: number): StoredResponse | undefined
-}
-
-class MemoryWriter implements StoreWriter {
-  readonly #head: StoredHead
-  readonly #room: Room
-  #chunks: Uint8Array[] = []
-  /** Bytes taken from the room: head and body. */
-  #bytes = 0
-  #isOpen: boolean
-
-  constructor(head: StoredHead, headBytes: number, room: Room) {
-    this.#head = head
-    this.#room = room
-    this.#isOpen = room.take(headBytes)
-    if (this.#isOpen) this.#bytes = headBytes
-  }
-
-  get held(): 'memory' | 'nowhere' {
-    return this.#isOpen ? 'memory' : 'nowhere'
-  }
-
-  write(chunk: Uint8Array): void {
-    if (!this.#isOpen || chunk.byteLength === 0) return
-    if (!this.#room.grown(this.#bytes + chunk.byteLength) || !this.#room.take(chunk.byteLength)) {
-      this.#forget()
-      return
-    }
-    this.#bytes += chunk.byteLength
-    const before = this.#chunks.at(-1)
-    if (before !== undefined && continues(before, chunk)) {
-      this.#chunks[this.#chunks.length - 1] = joined(before, chunk)
-    } else {
-      this.#chunks.push(chunk)
-    }
-  }
-
-  readBack(_range: ByteRange): Promise<Uint8Array> {
-    return Promise.reject(new Error('nothing has to be read back from memory: the chunks themselves are kept'))
-  }
-
-  async commit(): Promise<StoredResponse | undefined> {
-    if (!this.#isOpen) return undefined
-    this.#isOpen = false
-    return this.#room.put({ head: this.#head, body: new MemoryBody(this.#chunks.map(fitted)) }, this.#bytes)
-  }
-
-  async abort(_reason: Error): Promise<void> {
-    if (this.#isOpen) this.#forget()
-  }
-
-  #forget(): void {
-    this.#isOpen = false
-    this.#chunks = []
-    this.#room.giveBack(this.#bytes)
-    this.#bytes = 0
-  }
-}
-
-class MemoryBody implements Body {
-  readonly size: number
-  readonly chunks: readonly Uint8Array[]
-
-  constructor(chunks: readonly Uint8Array[]) {
-    this.chunks = chunks
-    this.size = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
-  }
-
-  async *read(range?: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-    for (const piece of cut(this.chunks, range)) {
-      signal?.throwIfAborted()
-      yield piece
-    }
-  }
-}
-
-/** The part of `chunks` that `range` names, without a copy; all of them without a range. */
-export function cut(chunks: readonly Uint8Array[], range: ByteRange | undefined): readonly Uint8Array[] {
-  if (range === undefined) return chunks
-  const pieces: Uint8Array[] = []
-  let start = 0
-  for (const chunk of chunks) {
-    const from = Math.max(range.first - start, 0)
-    const to = Math.min(range.last - start + 1, chunk.byteLength)
-    if (from < to) pieces.push(chunk.subarray(from, to))
-    start += chunk.byteLength
-    if (start > range.last) break
-  }
-  return pieces
-}
-
-/** Whether `chunk` lies in memory right behind `before`. */
-function continues(before: Uint8Array, chunk: Uint8Array): boolean {
-  return before.buffer === chunk.buffer && before.byteOffset + before.byteLength === chunk.byteOffset
-}
-
-function joined(before: Uint8Array, chunk: Uint8Array): Uint8Array {
-  return new Uint8Array(before.buffer, before.byteOffset, before.byteLength + chunk.byteLength)
-}
-
-/** The chunk itself, or a copy where it would keep alive a buffer that is much larger: what is held is what is counted. */
-function fitted(chunk: Uint8Array): Uint8Array {
-  return chunk.buffer.byteLength - chunk.byteLength > chunk.byteLength / 16 ? Uint8Array.from(chunk) : chunk
 }
 
 function headBytes(head: StoredHead): number {

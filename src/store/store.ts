@@ -1,5 +1,5 @@
 /** The contract of the cellar: how responses are kept, and how their bytes are read. */
-import type { Freshness } from '../rfc/freshness.ts'
+import type { Freshness, SilentLifetime } from '../rfc/freshness.ts'
 import type { Fields, Instant, RequestHead } from '../rfc/heads.ts'
 import type { ByteRange } from '../rfc/range.ts'
 import type { Variant } from '../rfc/vary.ts'
@@ -16,6 +16,8 @@ export interface StoredHead {
   /** What the request had in the fields named by Vary (RFC 9111 section 4.1); empty without Vary. */
   readonly variant: Variant
   readonly freshness: Freshness
+  /** What stands in where the origin is silent about lifetimes; kept so that a 304 can renew them. */
+  readonly silent: SilentLifetime
   /** What the library took it for, for logs and counters; the cellar does not interpret it. */
   readonly kind: string
   /** `always`: room is made for it (the live edge). `when-wanted`: it must not push out what is asked for more often. */

@@ -6,7 +6,7 @@ export interface Source {
   /** Its name in logs, /stats and Proxy-Status. */
   readonly name: string
   /**
-   * Asks, and answers when the head has come. Rejects with a RelaisError when none came, and with the signal's
+   * Asks for `request.target`, here what follows the route's prefix, and answers when the head has come. Rejects with a RelaisError when none came, and with the signal's
    * reason when that is aborted first.
    */
   fetch(request: RequestHead, signal: AbortSignal): Promise<UpstreamResponse>

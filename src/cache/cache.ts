@@ -1,0 +1,263 @@
+/** The judge: what may be done with a request, and having it done. */
+import { RelaisError } from '../errors.ts'
+import type { CacheStatus, Forwarded } from '../rfc/cache-status.ts'
+import { loops } from '../rfc/connection.ts'
+import { isFresh, remainingSeconds } from '../rfc/freshness.ts'
+import type { Instant, RequestHead } from '../rfc/heads.ts'
+import { wantedRange } from '../rfc/range.ts'
+import { matches } from '../rfc/vary.ts'
+import { GrowingBody } from '../store/growing-body.ts'
+import type { CacheKey, StoredResponse } from '../store/store.ts'
+import type { UpstreamResponse } from '../upstream/source.ts'
+import { decide, mayStandIn, type Verdict } from './decide.ts'
+import { type FillContext, fill } from './fill.ts'
+import { type Filled, type Flight, Flights, type Part } from './flights.ts'
+import { cacheKey } from './key.ts'
+import { Passes } from './passes.ts'
+import type { Route } from './routes.ts'
+import { passedOn } from './upstream-request.ts'
+
+/**
+ * How a request was answered; every one is exactly one of these, in the log and in /stats.
+ *
+ * - `hit`: from store, fresh.
+ * - `stale`: from store though no longer fresh: while it is validated, or in place of an origin that failed.
+ * - `miss`: the origin was asked for it (a validation that held among them).
+ * - `collapsed`: it walked along with another request's fill.
+ * - `pass`: the response is not for keeping, or the request not for a cache.
+ * - `error`: Relais itself had to say no.
+ */
+export type Outcome = 'hit' | 'stale' | 'miss' | 'collapsed' | 'pass' | 'error'
+
+export interface StoredAnswer {
+  readonly kind: 'stored'
+  readonly outcome: Outcome
+  readonly stored: StoredResponse
+  readonly status: CacheStatus
+}
+
+export interface PassedAnswer {
+  readonly kind: 'passed'
+  readonly outcome: Outcome
+  readonly response: UpstreamResponse
+  readonly status: CacheStatus
+}
+
+export type Answer = StoredAnswer | PassedAnswer
+
+/** How long a key is remembered as one whose responses are not kept. */
+const PASSES_FOR_MS = 60_000
+/** A live stream's key may be storable again soon. */
+const DECLINED_FOR_MS = 1_000
+/** A viewer who asks for something so far ahead of a growing body is better served by the origin. */
+const FAR_AHEAD_BYTES = 8 * 1024 * 1024
+/** How often a request looks again when what it waited for turned out to be for others. */
+const MAX_LOOKS = 3
+
+const NEVER = new AbortController().signal
+
+export class Cache {
+  readonly #context: FillContext
+  readonly #flights = new Flights()
+  readonly #passes = new Passes()
+
+  constructor(context: FillContext) {
+    this.#context = context
+  }
+
+  /** Fills and validations under way. */
+  get flights(): number {
+    return this.#flights.size
+  }
+
+  /** What memory can answer at once, awaiting nothing; undefined: ask `answer`. */
+  immediate(route: Route, request: RequestHead): StoredAnswer | undefined {
+    const key = cacheKey(route, request.target)
+    const stored = this.#context.store.peek(key, request)
+    if (stored === undefined) return undefined
+    const now = this.#context.clock()
+    const verdict = decide(route, request, stored, now)
+    if (verdict.kind !== 'serve' && verdict.kind !== 'serve-stale') return undefined
+    return this.#served(route, key, request, verdict, now)
+  }
+
+  /**
+   * Answers from store, or from upstream. Rejects with a RelaisError where there is no answer, with the signal's reason
+   * when the viewer leaves, and with anything else only through a fault of ours: then the plain proxy can still try.
+   */
+  async answer(route: Route, request: RequestHead, signal: AbortSignal): Promise<Answer> {
+    if (loops(request.fields, this.#context.node)) throw new RelaisError('LOOP')
+    const key = cacheKey(route, request.target)
+    for (let look = 1; ; look++) {
+      const stored = await this.#context.store.get(key, request)
+      const now = this.#context.clock()
+      const verdict = decide(route, request, stored, now)
+      switch (verdict.kind) {
+        case 'serve':
+        case 'serve-stale':
+          return this.#served(route, key, request, verdict, now)
+        case 'pass': {
+          // The head that a running fill is about to bring answers HEAD as well.
+          const running = request.method === 'HEAD' ? this.#running(key, request) : undefined
+          const walk = { route, key, request, fwd: verdict.fwd, fallback: undefined, signal }
+          const answer = running === undefined ? undefined : await this.#walk(walk, running, 'follower')
+          return answer ?? this.#pass(route, request, signal, verdict.fwd)
+        }
+        case 'refuse':
+          throw new RelaisError('ONLY_IF_CACHED')
+        case 'validate':
+        case 'fill': {
+          if (look > MAX_LOOKS || this.#passes.has(key, now))
+            return this.#pass(route, request, signal, 'bypass')
+          const { fwd } = verdict
+          const fallback = verdict.kind === 'validate' ? verdict.stored : verdict.stale
+          const toValidate = verdict.kind === 'validate' ? verdict.stored : undefined
+          const running = this.#running(key, request)
+          const flight = running ?? this.#start(route, key, request, toValidate)
+          const walk = { route, key, request, fwd, fallback, signal }
+          const answer = await this.#walk(walk, flight, running === undefined ? 'leader' : 'follower')
+          if (answer !== undefined) return answer
+        }
+      }
+    }
+  }
+
+  /** A write went through to the origin: what is stored of its target is no longer true (RFC 9111 section 4.4). */
+  async invalidate(route: Route, target: string): Promise<void> {
+    await this.#context.store.delete(cacheKey(route, target))
+  }
+
+  #served(
+    route: Route,
+    key: CacheKey,
+    request: RequestHead,
+    verdict: Verdict & { kind: 'serve' | 'serve-stale' },
+    now: Instant,
+  ): StoredAnswer {
+    const { stored } = verdict
+    const ttl = remainingSeconds(stored.head.freshness, now)
+    if (verdict.kind === 'serve')
+      return { kind: 'stored', outcome: 'hit', stored, status: { hit: true, ttl } }
+    this.#validateBehind(route, key, request, stored)
+    return {
+      kind: 'stored',
+      outcome: 'stale',
+      stored,
+      status: { hit: true, ttl, detail: 'stale-while-revalidate' },
+    }
+  }
+
+  /** Waits for a flight's head. Undefined: look again, for it brought nothing that fits. */
+  async #walk(walk: Walk, flight: Flight, part: Part): Promise<Answer | undefined> {
+    const { route, key, request, fwd, fallback, signal } = walk
+    let filled: Filled
+    try {
+      filled = await flight.wait(part, signal)
+    } catch (error) {
+      const stale = signal.aborted ? undefined : this.#inPlace(fallback)
+      if (stale !== undefined) return stale
+      throw error
+    }
+    if (filled.kind === 'stored') return this.#shared(walk, filled, part)
+    const { response, reason } = filled
+    const { status } = response.head
+    this.#passes.remember(
+      key,
+      this.#context.clock() + (reason === 'declined' ? DECLINED_FOR_MS : PASSES_FOR_MS),
+    )
+    const stale = status >= 500 ? this.#inPlace(fallback) : undefined
+    if (part === 'follower') return stale
+    // It was asked for whole, and whole it is worth nothing to one who wants a part.
+    if (stale !== undefined || request.fields['range'] !== undefined) {
+      response.cancel()
+      return stale ?? this.#pass(route, request, signal, 'bypass')
+    }
+    return {
+      kind: 'passed',
+      outcome: 'pass',
+      response,
+      status: { hit: false, fwd, fwdStatus: status, detail: reason },
+    }
+  }
+
+  #shared(walk: Walk, filled: Filled & { kind: 'stored' }, part: Part): Answer | Promise<Answer> | undefined {
+    const { route, request, fwd, signal } = walk
+    const { stored, fwdStatus, kept } = filled
+    if (!matches(stored.head.variant, request)) return undefined
+    if (isFarAhead(stored, request)) return this.#pass(route, request, signal, 'partial')
+    this.#passes.forget(walk.key)
+    const collapsed = part === 'follower'
+    const ttl = remainingSeconds(stored.head.freshness, this.#context.clock())
+    const status = { hit: false, fwd, fwdStatus, ttl, stored: kept, collapsed }
+    return { kind: 'stored', outcome: collapsed ? 'collapsed' : 'miss', stored, status }
+  }
+
+  #running(key: CacheKey, request: RequestHead): Flight | undefined {
+    return this.#flights.find(key, request, (stored) => this.#mayJoin(stored))
+  }
+
+  #start(route: Route, key: CacheKey, request: RequestHead, stored: StoredResponse | undefined): Flight {
+    let flight: Flight | undefined
+    flight = this.#flights.start(key, (signal) =>
+      fill(
+        this.#context,
+        { route, key, request, stored, isAwaited: () => flight?.isAwaited ?? true },
+        signal,
+      ),
+    )
+    return flight
+  }
+
+  async #pass(route: Route, request: RequestHead, signal: AbortSignal, fwd: Forwarded): Promise<Answer> {
+    const response = await route.source.fetch(passedOn(route, request, this.#context.node), signal)
+    const status = { hit: false, fwd, fwdStatus: response.head.status }
+    return { kind: 'passed', outcome: 'pass', response, status }
+  }
+
+  /** One validation at a time; who comes meanwhile is served what is stored (RFC 5861 section 3). */
+  #validateBehind(route: Route, key: CacheKey, request: RequestHead, stored: StoredResponse): void {
+    if (this.#flights.has(key)) return
+    const flight = this.#start(route, key, request, stored)
+    flight.wait('leader', NEVER).then(
+      (filled) => {
+        if (filled.kind === 'not-storable') filled.response.cancel()
+      },
+      (error: unknown) => this.#context.onTrouble('a validation failed', error, request.target),
+    )
+  }
+
+  #inPlace(stored: StoredResponse | undefined): StoredAnswer | undefined {
+    const now = this.#context.clock()
+    if (stored === undefined || !mayStandIn(stored, now)) return undefined
+    const ttl = remainingSeconds(stored.head.freshness, now)
+    return { kind: 'stored', outcome: 'stale', stored, status: { hit: true, ttl, detail: 'stale-if-error' } }
+  }
+
+  /** A body that still grows is joined while it is fresh and can be read from its first byte on. */
+  #mayJoin(stored: StoredResponse): boolean {
+    const { freshness } = stored.head
+    if (stored.body instanceof GrowingBody && !stored.body.isJoinable) return false
+    return !freshness.mustValidate && isFresh(freshness, this.#context.clock())
+  }
+}
+
+/** One viewer's part in a flight. */
+interface Walk {
+  readonly route: Route
+  readonly key: CacheKey
+  readonly request: RequestHead
+  readonly fwd: Forwarded
+  /** What may stand in when the origin fails. */
+  readonly fallback: StoredResponse | undefined
+  readonly signal: AbortSignal
+}
+
+/** Whether the viewer would have to wait for many bytes that it did not ask for. */
+function isFarAhead(stored: StoredResponse, request: RequestHead): boolean {
+  const { body, head } = stored
+  if (!(body instanceof GrowingBody)) return false
+  const wanted = wantedRange(request, head)
+  if (wanted === 'whole') return false
+  const first = 'first' in wanted ? wanted.first : Math.max(0, (body.size ?? 0) - wanted.suffix)
+  return first > body.received + FAR_AHEAD_BYTES
+}

@@ -1,0 +1,103 @@
+/** What is done with a request, given what lies in store for it: one pure function. */
+import { parseCacheControl } from '../rfc/cache-control.ts'
+import { ageSeconds, type Freshness, isFresh, remainingSeconds } from '../rfc/freshness.ts'
+import { fieldValue, type Instant, type RequestHead } from '../rfc/heads.ts'
+import { precondition, validatorsOf } from '../rfc/validation.ts'
+import type { StoredResponse } from '../store/store.ts'
+import type { Route } from './routes.ts'
+
+export type Verdict =
+  | { readonly kind: 'serve'; readonly stored: StoredResponse }
+  /** The origin allows it to be served once more while it is validated in the background (RFC 5861 section 3). */
+  | { readonly kind: 'serve-stale'; readonly stored: StoredResponse }
+  | { readonly kind: 'validate'; readonly stored: StoredResponse; readonly fwd: 'stale' | 'request' }
+  /** `stale` is what may stand in when the origin fails, though it has no validator to be validated with. */
+  | {
+      readonly kind: 'fill'
+      readonly fwd: 'uri-miss' | 'stale' | 'request'
+      readonly stale: StoredResponse | undefined
+    }
+  | { readonly kind: 'pass'; readonly fwd: 'method' | 'request' }
+  /** only-if-cached, and nothing that may be used lies here: 504 (RFC 9111 section 5.2.1.7). */
+  | { readonly kind: 'refuse' }
+
+/** A viewer's own directives, or what stands for them where the route ignores them. */
+interface Demand {
+  /** A stored response must be validated first. */
+  readonly validated: boolean
+  /** The response must not be stored. */
+  readonly unstored: boolean
+  readonly onlyIfCached: boolean
+}
+
+const NO_DEMAND: Demand = { validated: false, unstored: false, onlyIfCached: false }
+
+export function decide(
+  route: Route,
+  request: RequestHead,
+  stored: StoredResponse | undefined,
+  now: Instant,
+): Verdict {
+  if (request.method !== 'GET' && request.method !== 'HEAD') return { kind: 'pass', fwd: 'method' }
+  // A precondition about the origin's state is the origin's to evaluate (RFC 9111 section 4.3.2).
+  if (stored !== undefined && precondition(request, stored.head) === 'beyond-caches') {
+    return { kind: 'pass', fwd: 'request' }
+  }
+  const demand = demandOf(route, request, stored?.head.freshness, now)
+  if (demand.unstored) return { kind: 'pass', fwd: 'request' }
+  const verdict = withoutOrigin(stored, demand, now)
+  if (verdict !== undefined) return verdict
+  if (demand.onlyIfCached) return { kind: 'refuse' }
+  // An answer to HEAD has no body to store; a whole GET in its place would cost the origin what nobody asked for.
+  if (request.method === 'HEAD') return { kind: 'pass', fwd: 'method' }
+  if (stored === undefined) return { kind: 'fill', fwd: 'uri-miss', stale: undefined }
+  const fwd = isFresh(stored.head.freshness, now) && !stored.head.freshness.mustValidate ? 'request' : 'stale'
+  return validatorsOf(stored.head.fields) === undefined
+    ? { kind: 'fill', fwd, stale: stored }
+    : { kind: 'validate', stored, fwd }
+}
+
+/** Whether a stale response may stand in for an origin that failed (RFC 5861 section 4). */
+export function mayStandIn(stored: StoredResponse, now: Instant): boolean {
+  const { freshness } = stored.head
+  return !freshness.mustValidate && now < freshness.staleIfErrorUntil
+}
+
+function withoutOrigin(
+  stored: StoredResponse | undefined,
+  demand: Demand,
+  now: Instant,
+): Verdict | undefined {
+  if (stored === undefined || demand.validated) return undefined
+  const { freshness } = stored.head
+  if (freshness.mustValidate) return undefined
+  if (isFresh(freshness, now)) return { kind: 'serve', stored }
+  if (now < freshness.staleWhileRevalidateUntil) return { kind: 'serve-stale', stored }
+  return undefined
+}
+
+/** RFC 9111 section 5.2.1: request directives are advisory, and on media routes they are ignored unless honoured. */
+function demandOf(
+  route: Route,
+  request: RequestHead,
+  freshness: Freshness | undefined,
+  now: Instant,
+): Demand {
+  const value = fieldValue(request.fields, 'cache-control')
+  const pragma = route.requestDirectives === 'honour' ? fieldValue(request.fields, 'pragma') : undefined
+  if (value === undefined && pragma === undefined) return NO_DEMAND
+  const directives = parseCacheControl(value)
+  const { onlyIfCached } = directives
+  if (route.requestDirectives === 'ignore') return { ...NO_DEMAND, onlyIfCached }
+  // Pragma counts only where there is no Cache-Control (RFC 9111 section 5.4).
+  const noCache = value === undefined ? /no-cache/i.test(pragma ?? '') : directives.noCache !== undefined
+  const tooOld =
+    freshness !== undefined &&
+    directives.maxAgeSeconds !== undefined &&
+    ageSeconds(freshness, now) >= directives.maxAgeSeconds
+  const tooShort =
+    freshness !== undefined &&
+    directives.minFreshSeconds !== undefined &&
+    remainingSeconds(freshness, now) < directives.minFreshSeconds
+  return { validated: noCache || tooOld || tooShort, unstored: directives.noStore, onlyIfCached }
+}

@@ -1,0 +1,176 @@
+/** A fill: asks upstream, decides what may be kept, and has it kept while all who wait read it. */
+import { isManifest, type MediaKind } from '../media/kind.ts'
+import { admissionOf, silentLifetime } from '../media/lifetimes.ts'
+import { appendVia, omitFields } from '../rfc/connection.ts'
+import { type FreshnessOptions, freshnessOf } from '../rfc/freshness.ts'
+import type { Clock, Fields, ReceivedHead, RequestHead } from '../rfc/heads.ts'
+import { formatHttpDate } from '../rfc/http-date.ts'
+import { type NotStorable, storability, storedFields } from '../rfc/storability.ts'
+import { freshen, validatorsOf } from '../rfc/validation.ts'
+import { variantOf } from '../rfc/vary.ts'
+import type { CacheKey, Store, StoredHead, StoredResponse } from '../store/store.ts'
+import type { UpstreamResponse } from '../upstream/source.ts'
+import { recognise } from './first-chunk.ts'
+import type { Filled, Journey } from './flights.ts'
+import { flow, keep } from './flow.ts'
+import { collect, type Manifest } from './manifest-body.ts'
+import type { Route } from './routes.ts'
+import type { Streams } from './streams.ts'
+import { conditional, shared } from './upstream-request.ts'
+
+/**
+ * Why a response is not kept.
+ *
+ * - `kind`: keys and steering manifests are kept only when the origin says so.
+ * - `declined`: no store takes it, and it is too large to be shared from memory while it passes.
+ * - all others: the law (rfc/storability.ts).
+ */
+export type NotKept = NotStorable | 'kind' | 'declined'
+
+export interface FillContext {
+  readonly store: Store
+  readonly streams: Streams
+  readonly clock: Clock
+  readonly node: string
+  /** A body that broke off, or a background validation that failed: for the log, no viewer is told. */
+  readonly onTrouble: (what: string, error: unknown, target: string) => void
+}
+
+export interface Order {
+  readonly route: Route
+  readonly key: CacheKey
+  readonly request: RequestHead
+  /** What is to be validated; undefined: nothing is stored, or it has no validator. */
+  readonly stored: StoredResponse | undefined
+  /** Whether anybody still waits for the head. */
+  readonly isAwaited: () => boolean
+}
+
+const KEPT_WHEN_TOLD: ReadonlySet<MediaKind> = new Set(['key', 'steering'])
+const SET_COOKIE: ReadonlySet<string> = new Set(['set-cookie'])
+
+/** Sets out. The outcome rejects with a RelaisError, or with the signal's reason when nobody waited any more. */
+export function fill(context: FillContext, order: Order, signal: AbortSignal): Journey {
+  const landed = Promise.withResolvers<void>()
+  const outcome = ask(context, order, signal, landed.resolve)
+  outcome.catch(() => landed.resolve())
+  return { outcome, landed: landed.promise }
+}
+
+async function ask(
+  context: FillContext,
+  order: Order,
+  signal: AbortSignal,
+  land: () => void,
+): Promise<Filled> {
+  const request = shared(order.route, order.request, context.node)
+  const validators = order.stored === undefined ? undefined : validatorsOf(order.stored.head.fields)
+  const asked = validators === undefined ? request : conditional(request, validators)
+  const response = await order.route.source.fetch(asked, signal)
+  if (response.head.status !== 304 || order.stored === undefined) {
+    return receive(context, order, response, land)
+  }
+  response.cancel()
+  const renewed = await renew(context, order, order.stored, response.head)
+  if (renewed === undefined) {
+    // The 304 speaks of something else than what is stored (RFC 9111 section 4.3.4): ask without a condition.
+    return ask(context, { ...order, stored: undefined }, signal, land)
+  }
+  land()
+  return { kind: 'stored', stored: renewed, fwdStatus: 304, kept: true }
+}
+
+/** A 304 came: the stored head lives on with what it says. Undefined when it does not belong to what is stored. */
+async function renew(
+  context: FillContext,
+  order: Order,
+  stored: StoredResponse,
+  answer: ReceivedHead,
+): Promise<StoredResponse | undefined> {
+  const freshened = freshen(stored.head.fields, answer.fields)
+  if (freshened === undefined) return undefined
+  const { status, silent } = stored.head
+  const freshness = freshnessOf({ ...answer, status, fields: freshened }, silent, heldBy(order.request))
+  const head: StoredHead = { ...stored.head, fields: storedFields({ status, fields: freshened }), freshness }
+  await context.store.refresh(head)
+  return { head, body: stored.body }
+}
+
+async function receive(
+  context: FillContext,
+  order: Order,
+  arrived: UpstreamResponse,
+  land: () => void,
+): Promise<Filled> {
+  const { route, request } = order
+  const { kind, response } = await recognise(request.target, withoutCookies(route, arrived))
+  const { head } = response
+  const manifest = isManifest(kind) && head.status === 200 ? await collect(response, kind) : undefined
+  if (manifest !== undefined) context.streams.learn(request.target, manifest.facts, head.receivedAt)
+  const stored = describe(context, order, kind, head, manifest)
+  if (typeof stored === 'string') {
+    land()
+    return { kind: 'not-storable', reason: stored, response: manifest?.response ?? response }
+  }
+  if (manifest !== undefined) {
+    const kept = await keep(context.store, stored, manifest.bytes)
+    land()
+    return { kind: 'stored', ...kept, fwdStatus: head.status }
+  }
+  const flowing = await flow(context, order, stored, response, land)
+  if (flowing === undefined) {
+    land()
+    return { kind: 'not-storable', reason: 'declined', response }
+  }
+  return { kind: 'stored', ...flowing, fwdStatus: head.status }
+}
+
+/** The head as it will be stored, or why it may not be. */
+function describe(
+  context: FillContext,
+  order: Order,
+  kind: MediaKind,
+  head: ReceivedHead,
+  manifest: Manifest | undefined,
+): StoredHead | NotKept {
+  const { request, route } = order
+  const facts = { manifest: manifest?.facts, stream: context.streams.timingOf(request.target) }
+  const silent = silentLifetime(kind, facts, head.status)
+  const reason = storability(request, head, { cookies: route.cookies, silentFreshMs: silent.freshMs })
+  if (reason !== undefined) return reason
+  const variant = variantOf(request, head)
+  if (variant === undefined) return 'vary-any'
+  const freshness = freshnessOf(head, silent, heldBy(request))
+  if (KEPT_WHEN_TOLD.has(kind) && !freshness.explicit) return 'kind'
+  return {
+    key: order.key,
+    status: head.status,
+    fields: withOurs(head, context.node),
+    variant,
+    freshness,
+    silent,
+    kind,
+    admission: admissionOf(kind, facts),
+    storedAt: head.receivedAt,
+  }
+}
+
+/** RFC 9110 section 6.6.1: who receives a response without a Date adds it. Section 7.6.3: a gateway may add Via. */
+function withOurs(head: ReceivedHead, node: string): Fields {
+  const fields = storedFields(head)
+  const via = appendVia(fields, '1.1', node)
+  return fields['date'] === undefined
+    ? { ...fields, via, date: formatHttpDate(head.receivedAt) }
+    : { ...fields, via }
+}
+
+function withoutCookies(route: Route, response: UpstreamResponse): UpstreamResponse {
+  if (route.cookies === 'forward') return response
+  const fields = omitFields(response.head.fields, SET_COOKIE)
+  return { ...response, head: { ...response.head, fields } }
+}
+
+/** A blocking reload was held by the origin until there was something to say; that time is no age (HLS appendix C). */
+function heldBy(request: RequestHead): FreshnessOptions {
+  return { held: /[?&]_HLS_msn=/.test(request.target) }
+}

@@ -1,0 +1,138 @@
+/** One fill per key: those who ask while it runs walk with it. */
+import type { RequestHead } from '../rfc/heads.ts'
+import { matches } from '../rfc/vary.ts'
+import type { CacheKey, StoredResponse } from '../store/store.ts'
+import type { UpstreamResponse } from '../upstream/source.ts'
+import type { NotKept } from './fill.ts'
+
+/** What may not be stored belongs to the first alone; all else is shared. */
+export type Filled =
+  | {
+      readonly kind: 'stored'
+      readonly stored: StoredResponse
+      /** The status the origin answered with: 304 when it was a validation that held. */
+      readonly fwdStatus: number
+      /** Whether it is being kept, or only passed on to those who asked meanwhile. */
+      readonly kept: boolean
+    }
+  | { readonly kind: 'not-storable'; readonly reason: NotKept; readonly response: UpstreamResponse }
+
+/** What a flight does, from the request to the last byte. */
+export interface Journey {
+  /** Settles when the head is here (for a manifest: all of it). */
+  readonly outcome: Promise<Filled>
+  /** Settles when nothing more will come. Never rejects. */
+  readonly landed: Promise<void>
+}
+
+/** Who waits for a flight: the one who caused it, or one who came later. */
+export type Part = 'leader' | 'follower'
+
+/**
+ * A flight belongs to nobody: who caused it may leave. It is given up before its head has come only when nobody waits
+ * for it any more; after that the fill itself decides (see fill.ts).
+ */
+export class Flight {
+  readonly #journey: Journey
+  readonly #controller: AbortController
+  #waiting = 0
+  #filled: Filled | undefined
+  /** What may not be stored was asked for with the leader's own fields, and goes to nobody else. */
+  #isLeaderHere = true
+
+  constructor(journey: Journey, controller: AbortController) {
+    this.#journey = journey
+    this.#controller = controller
+    journey.outcome.then(
+      (filled) => {
+        this.#filled = filled
+        if (filled.kind === 'not-storable' && !this.#isLeaderHere) filled.response.cancel()
+      },
+      () => undefined, // those who wait are told; nobody may be waiting
+    )
+  }
+
+  get landed(): Promise<void> {
+    return this.#journey.landed
+  }
+
+  /** Whether anyone still waits for the head. */
+  get isAwaited(): boolean {
+    return this.#waiting > 0
+  }
+
+  /** Whether a request that comes now may walk along: until the head is here anyone, then those it fits. */
+  takes(request: RequestHead, mayJoin: (stored: StoredResponse) => boolean): boolean {
+    if (this.#filled === undefined) return true
+    return (
+      this.#filled.kind === 'stored' &&
+      matches(this.#filled.stored.head.variant, request) &&
+      mayJoin(this.#filled.stored)
+    )
+  }
+
+  /** Waits for the head. Rejects with what went wrong, or with the signal's reason when the viewer leaves first. */
+  async wait(part: Part, signal: AbortSignal): Promise<Filled> {
+    this.#waiting++
+    const left = Promise.withResolvers<never>()
+    const leave = (): void => left.reject(signal.reason)
+    signal.addEventListener('abort', leave, { once: true })
+    try {
+      signal.throwIfAborted()
+      return await Promise.race([this.#journey.outcome, left.promise])
+    } finally {
+      signal.removeEventListener('abort', leave)
+      this.#waiting--
+      if (signal.aborted) this.#left(part)
+    }
+  }
+
+  #left(part: Part): void {
+    if (part === 'leader') this.#isLeaderHere = false
+    if (this.#filled === undefined) {
+      if (this.#waiting === 0) this.#controller.abort(new Error('nobody waits for it any more'))
+    } else if (part === 'leader' && this.#filled.kind === 'not-storable') {
+      this.#filled.response.cancel()
+    }
+  }
+}
+
+export class Flights {
+  readonly #byKey = new Map<CacheKey, Flight[]>()
+
+  /** How many are under way. */
+  get size(): number {
+    let size = 0
+    for (const flights of this.#byKey.values()) size += flights.length
+    return size
+  }
+
+  find(
+    key: CacheKey,
+    request: RequestHead,
+    mayJoin: (stored: StoredResponse) => boolean,
+  ): Flight | undefined {
+    return this.#byKey.get(key)?.find((flight) => flight.takes(request, mayJoin))
+  }
+
+  /** Whether any flight for this key is under way. */
+  has(key: CacheKey): boolean {
+    return this.#byKey.has(key)
+  }
+
+  start(key: CacheKey, journey: (signal: AbortSignal) => Journey): Flight {
+    const controller = new AbortController()
+    const flight = new Flight(journey(controller.signal), controller)
+    const flights = this.#byKey.get(key)
+    if (flights === undefined) this.#byKey.set(key, [flight])
+    else flights.push(flight)
+    flight.landed.then(() => this.#remove(key, flight))
+    return flight
+  }
+
+  #remove(key: CacheKey, flight: Flight): void {
+    const left = (this.#byKey.get(key) ?? []).filter((other) => other !== flight)
+    if (left.length === 0) this.#byKey.delete(key)
+    else this.#byKey.set(key, left)
+  }
+}

@@ -1,0 +1,102 @@
+/** Bytes on their way from upstream: into the store, and past everyone who reads along. */
+import { GrowingBody, WINDOW_BYTES } from '../store/growing-body.ts'
+import type { Store, StoredHead, StoredResponse, StoreWriter } from '../store/store.ts'
+import type { UpstreamResponse } from '../upstream/source.ts'
+import type { FillContext, Order } from './fill.ts'
+
+/** A fill that nobody reads goes on when no more than this is missing, or half of it has come. */
+const WORTH_FINISHING_BYTES = 1024 * 1024
+/** How long nobody may read before that question is asked: a player that seeks comes back. */
+const UNREAD_GRACE_MS = 1000
+/** A reader who takes nothing for so long while a body that nobody keeps waits for it is dropped. */
+const READER_STALL_MS = 10_000
+
+/** What is passed on, and whether a store keeps it. */
+export interface Kept {
+  readonly stored: StoredResponse
+  readonly kept: boolean
+}
+
+/** Stores a body that is whole already. */
+export async function keep(store: Store, head: StoredHead, bytes: Uint8Array): Promise<Kept> {
+  const body = new GrowingBody(bytes.byteLength)
+  const pieces = body.append(bytes)
+  body.finish()
+  const writer = await store.open(head, bytes.byteLength)
+  for (const piece of pieces) await writer?.write(piece)
+  const stored = await writer?.commit()
+  return { stored: stored ?? { head, body }, kept: stored !== undefined }
+}
+
+/**
+ * Lets a body flow; answers as soon as it can be read. Undefined when no store takes it and it may be larger than
+ * what is passed on from memory alone: then it is for one viewer, who sets its pace.
+ */
+export async function flow(
+  context: FillContext,
+  order: Order,
+  head: StoredHead,
+  response: UpstreamResponse,
+  land: () => void,
+): Promise<Kept | undefined> {
+  const size = declaredSize(response)
+  const writer = await context.store.open(head, size)
+  if (writer === undefined && (size === undefined || size > WINDOW_BYTES)) return undefined
+  const body = new GrowingBody(size)
+  if (writer === undefined) body.release(undefined)
+  void pump(context, order, response, body, writer).finally(land)
+  return { stored: { head, body }, kept: writer !== undefined }
+}
+
+/** Never rejects: what goes wrong reaches the readers through the body. */
+async function pump(
+  context: FillContext,
+  order: Order,
+  response: UpstreamResponse,
+  body: GrowingBody,
+  writer: StoreWriter | undefined,
+): Promise<void> {
+  let unreadSince = context.clock()
+  let isReleased = writer === undefined
+  try {
+    for await (const chunk of response.body) {
+      for (const piece of body.append(chunk)) {
+        const pressure = writer?.write(piece)
+        // While memory holds the body nothing has to wait for the disk.
+        if (pressure !== undefined && writer?.held !== 'memory') await pressure
+      }
+      if (!isReleased && writer !== undefined && writer.held !== 'memory') {
+        isReleased = true
+        body.release(writer.held === 'disk' ? (range) => writer.readBack(range) : undefined)
+      }
+      await body.room(READER_STALL_MS)
+      const now = context.clock()
+      if (body.readers > 0 || order.isAwaited()) unreadSince = now
+      else if (now - unreadSince > UNREAD_GRACE_MS && !isWorthFinishing(body)) {
+        throw new Error('nobody reads it any more')
+      }
+    }
+    body.finish()
+    const stored = await writer?.commit()
+    if (isReleased && stored !== undefined) body.release((range) => readAll(stored, range))
+  } catch (error) {
+    const cause = error instanceof Error ? error : new Error(String(error))
+    body.fail(cause)
+    context.onTrouble('a fill broke off', cause, order.request.target)
+    await writer?.abort(cause)
+  }
+}
+
+function isWorthFinishing(body: GrowingBody): boolean {
+  if (body.size === undefined) return body.received < WORTH_FINISHING_BYTES
+  return body.size - body.received <= WORTH_FINISHING_BYTES || body.received >= body.size / 2
+}
+
+async function readAll(stored: StoredResponse, range: { first: number; last: number }): Promise<Uint8Array> {
+  return Buffer.concat(await Array.fromAsync(stored.body.read(range)))
+}
+
+function declaredSize(response: UpstreamResponse): number | undefined {
+  const length = response.head.fields['content-length']
+  return typeof length === 'string' && /^\d{1,15}$/.test(length) ? Number(length) : undefined
+}

@@ -1,0 +1,50 @@
+/** Which part of a stored response a request gets, also while the body still grows (RFC 9110 section 14). */
+import type { RequestHead } from '../rfc/heads.ts'
+import { type ByteRange, resolveRange, selectRange, wantedRange } from '../rfc/range.ts'
+import { GrowingBody } from '../store/growing-body.ts'
+import type { StoredResponse } from '../store/store.ts'
+
+export type RangeChoice =
+  | { readonly kind: 'whole' }
+  /** `size` is undefined when nobody knows yet how large the whole will be. */
+  | { readonly kind: 'part'; readonly range: ByteRange; readonly size: number | undefined }
+  | { readonly kind: 'unsatisfiable'; readonly size: number }
+
+const WHOLE: RangeChoice = { kind: 'whole' }
+
+/**
+ * At once when the size is known. While it is not, a range is answered when its bytes have come (RFC 9111 section 3.3
+ * allows parts of an incomplete response), or when the body has ended and its size is known.
+ */
+export function chooseRange(
+  stored: StoredResponse,
+  request: RequestHead,
+  signal: AbortSignal,
+): RangeChoice | Promise<RangeChoice> {
+  if (request.fields['range'] === undefined) return WHOLE
+  const { size } = stored.body
+  return size === undefined ? chooseWhileGrowing(stored, request, signal) : choose(stored, request, size)
+}
+
+function choose(stored: StoredResponse, request: RequestHead, size: number): RangeChoice {
+  const selected = selectRange(request, stored.head, size)
+  if (selected === 'whole') return WHOLE
+  return selected === 'unsatisfiable'
+    ? { kind: 'unsatisfiable', size }
+    : { kind: 'part', range: selected, size }
+}
+
+async function chooseWhileGrowing(
+  stored: StoredResponse,
+  request: RequestHead,
+  signal: AbortSignal,
+): Promise<RangeChoice> {
+  const { body, head } = stored
+  const wanted = wantedRange(request, head)
+  if (wanted === 'whole' || !(body instanceof GrowingBody)) return WHOLE
+  const last = 'first' in wanted ? wanted.last : undefined
+  await body.reached(last === undefined ? Number.MAX_SAFE_INTEGER : last + 1, signal)
+  if (body.size !== undefined) return choose(stored, request, body.size)
+  const range = resolveRange(wanted, body.received)
+  return range === 'unsatisfiable' ? WHOLE : { kind: 'part', range, size: undefined }
+}

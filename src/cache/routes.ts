@@ -1,0 +1,27 @@
+/** Which route a request takes, and what is agreed on it. */
+import type { Source } from '../upstream/source.ts'
+import type { RouteOptions } from './options.ts'
+
+export interface Route {
+  /** Begins and ends with a slash. */
+  readonly prefix: string
+  readonly cookies: RouteOptions['cookies']
+  readonly requestDirectives: RouteOptions['requestDirectives']
+  /** Query parameters that are no part of the cache key. */
+  readonly ignoreQuery: ReadonlySet<string>
+  readonly source: Source
+}
+
+export class RouteTable {
+  readonly #longestFirst: readonly Route[]
+
+  constructor(routes: readonly Route[]) {
+    this.#longestFirst = routes.toSorted((one, other) => other.prefix.length - one.prefix.length)
+  }
+
+  /** The route with the longest prefix of the path; undefined when there is none. */
+  match(target: string): Route | undefined {
+    for (const route of this.#longestFirst) if (target.startsWith(route.prefix)) return route
+    return undefined
+  }
+}

@@ -1,0 +1,62 @@
+/** The request as it goes upstream: a viewer's own, or one that stands for all who wait for the same. */
+import { appendCdnLoop, appendVia, endToEnd, omitFields } from '../rfc/connection.ts'
+import { type Fields, fieldValue, type RequestHead } from '../rfc/heads.ts'
+import { normalisedEncoding } from '../rfc/vary.ts'
+import type { Route } from './routes.ts'
+
+/** What only speaks for one viewer: its position, its copy, its session, its address. A shared fill sends none of it. */
+const OF_ONE_VIEWER: ReadonlySet<string> = new Set([
+  'range',
+  'if-range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+  'cmcd-request',
+  'cmcd-object',
+  'cmcd-status',
+  'cmcd-session',
+  'x-playback-session-id',
+  'forwarded',
+  'x-forwarded-for',
+  'x-real-ip',
+  'priority',
+])
+
+/** The length and the host belong to the message that came, not to the one that goes. */
+const OF_THE_MESSAGE: ReadonlySet<string> = new Set(['host', 'content-length', 'expect'])
+const CACHE_DIRECTIVES: ReadonlySet<string> = new Set(['cache-control', 'pragma'])
+const COOKIE: ReadonlySet<string> = new Set(['cookie'])
+
+/** One viewer's request, passed on as it is. */
+export function passedOn(route: Route, request: RequestHead, node: string): RequestHead {
+  return toRoute(route, request, common(route, request, node))
+}
+
+/** The request of a fill: its response is for everyone. */
+export function shared(route: Route, request: RequestHead, node: string): RequestHead {
+  let fields = omitFields(common(route, request, node), OF_ONE_VIEWER)
+  if (route.requestDirectives === 'ignore') fields = omitFields(fields, CACHE_DIRECTIVES)
+  // Few encodings, so that few variants arise.
+  const encoding = normalisedEncoding(fieldValue(request.fields, 'accept-encoding'))
+  return toRoute(route, request, { ...fields, 'accept-encoding': encoding })
+}
+
+/** The same with the validators of what is stored (RFC 9111 section 4.3.1). */
+export function conditional(request: RequestHead, validators: Fields): RequestHead {
+  return { ...request, fields: { ...request.fields, ...validators } }
+}
+
+function common(route: Route, request: RequestHead, node: string): Fields {
+  let fields = omitFields(endToEnd(request.fields), OF_THE_MESSAGE)
+  if (route.cookies === 'drop') fields = omitFields(fields, COOKIE)
+  return {
+    ...fields,
+    via: appendVia(request.fields, '1.1', node),
+    'cdn-loop': appendCdnLoop(request.fields, node),
+  }
+}
+
+function toRoute(route: Route, request: RequestHead, fields: Fields): RequestHead {
+  return { method: request.method, target: request.target.slice(route.prefix.length), fields }
+}
