@@ -4,6 +4,8 @@
 const state = {
   stream: undefined,
   position: 0,
+  // When the picture was on air, in ms since the epoch; undefined for VOD.
+  airedAt: undefined,
   stalls: 0,
   droppedFrames: 0,
   bufferSeconds: 0,
@@ -19,17 +21,9 @@ const REFRESH_MS = 250
 
 const video = byId('video')
 let stopPlayer = () => undefined
+let airedAt = () => undefined
 let hasPlayed = false
-
-const { streams, players, relais } = await (await fetch('streams.json')).json()
-sayWhere()
-for (const stream of streams) listStream(stream)
-const wanted = new URL(location.href).searchParams.get('play')
-if (wanted !== null) {
-  const stream = streams.find(({ id }) => id === wanted)
-  if (stream === undefined) fail(`There is no stream called ${wanted}.`)
-  else await play(stream)
-}
+const scripts = new Map()
 
 video.addEventListener('playing', () => {
   hasPlayed = true
@@ -42,6 +36,16 @@ video.addEventListener('error', () =>
   fail(`The browser cannot play this: ${video.error?.message ?? 'no reason given'}.`),
 )
 setInterval(readOut, REFRESH_MS)
+
+const { streams, players, relais } = await (await fetch('streams.json')).json()
+sayWhere()
+for (const stream of streams) listStream(stream)
+const wanted = new URL(location.href).searchParams.get('play')
+if (wanted !== null) {
+  const stream = streams.find(({ id }) => id === wanted)
+  if (stream === undefined) fail(`There is no stream called ${wanted}.`)
+  else await play(stream)
+}
 
 function byId(id) {
   return document.getElementById(id)
@@ -76,6 +80,7 @@ function listStream(stream) {
 async function play(stream) {
   stopPlayer()
   stopPlayer = () => undefined
+  airedAt = () => undefined
   hasPlayed = false
   Object.assign(state, { stream: stream.id, position: 0, stalls: 0, droppedFrames: 0, rendition: undefined })
   Object.assign(state, { errors: [], warnings: [], requests: [] })
@@ -96,8 +101,6 @@ async function play(stream) {
   const address = new URL(`.${stream.path}`, location.href).href
   stopPlayer = stream.player === 'hls' ? playHls(address) : playDash(address)
 }
-
-const scripts = new Map()
 
 function loadScript(address) {
   const loading =
@@ -136,6 +139,7 @@ function playHls(address) {
     if (fatal) fail(`hls.js gave up: ${what}.`)
     else state.warnings.push(what)
   })
+  airedAt = () => hls.playingDate?.getTime()
   hls.loadSource(address)
   hls.attachMedia(video)
   return () => hls.destroy()
@@ -157,6 +161,7 @@ function playDash(address) {
     if (mediaType === 'video') showRendition(player.getCurrentRepresentationForType('video'))
   })
   player.on(events.ERROR, ({ error }) => fail(`dash.js gave up: ${error?.message ?? error?.code ?? error}.`))
+  airedAt = () => (player.isReady() && player.isDynamic() ? player.timeAsUTC() * 1000 : undefined)
   video.muted = true
   player.initialize(video, address, true)
   return () => player.destroy()
@@ -194,10 +199,12 @@ function readOut() {
   const ahead = Array.from({ length: buffered.length }, (_, at) => [buffered.start(at), buffered.end(at)])
   const here = ahead.find(([start, end]) => start <= currentTime && currentTime <= end)
   state.position = currentTime
+  state.airedAt = airedAt()
   state.bufferSeconds = here === undefined ? 0 : here[1] - currentTime
   state.droppedFrames = video.getVideoPlaybackQuality().droppedVideoFrames
   if (state.stream === undefined) return
-  byId('position').textContent = `${currentTime.toFixed(1)} s`
+  byId('position').textContent =
+    state.airedAt === undefined ? `${currentTime.toFixed(1)} s` : new Date(state.airedAt).toLocaleTimeString()
   byId('buffer').textContent = `${state.bufferSeconds.toFixed(1)} s`
   byId('rendition').textContent = state.rendition ?? '–'
   byId('stalls').textContent = String(state.stalls)
