@@ -6,13 +6,13 @@ export const routeOptions = Type.Object(
     prefix: Type.String({
       description:
         "The paths of this route: those that begin with it, in whole segments. It is replaced by the path of the origin's URL; of several that match, the longest is taken.",
-      pattern: '^/',
+      format: 'path-prefix',
       examples: ['/', '/live/'],
     }),
     origins: Type.Array(
       Type.String({
         description: 'An http or https URL without query, fragment and credentials.',
-        pattern: '^[hH][tT][tT][pP][sS]?://',
+        format: 'origin-url',
         examples: ['http://origin-1:9000', 'https://origin.example/streams/'],
       }),
       {

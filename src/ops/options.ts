@@ -14,7 +14,7 @@ export const logOptions = Type.Object(
 
 export const opsOptions = Type.Object(
   {
-    trusted: Type.Array(Type.String({ minLength: 1 }), {
+    trusted: Type.Array(Type.String({ format: 'ip-block' }), {
       description:
         'Addresses and CIDR blocks that see /stats, /metrics and /-/. To all others these do not exist. Viewers often have private addresses, so name machines rather than whole private networks.',
       default: ['127.0.0.0/8', '::1/128'],
@@ -24,6 +24,7 @@ export const opsOptions = Type.Object(
       description:
         'A bearer token that is as good as a trusted address. At least 16 characters; better set as RELAIS_OPS_TOKEN than in a file.',
       default: null,
+      'x-secret': true,
     }),
   },
   { description: 'Who may see and steer the node.', default: {}, additionalProperties: false },
