@@ -119,7 +119,7 @@ function expectedOf(node: SchemaNode): string {
 
 function boundsOf({ minimum, maximum }: SchemaNode, format: (value: number) => string): string {
   if (maximum !== undefined) return ` from ${format(minimum ?? 0)} to ${format(maximum)}`
-  return minimum === undefined || minimum === 0 ? '' : ` of at least ${format(minimum)}`
+  return minimum === undefined || minimum === 0 ? '' : `, at least ${format(minimum)}`
 }
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
