@@ -186,10 +186,16 @@ export class Cache {
     if (!matches(stored.head.variant, request)) return undefined
     if (isFarAhead(stored, request)) return this.#pass(route, request, signal, 'partial')
     this.#passes.forget(walk.key)
-    const collapsed = part === 'follower'
     const ttl = remainingSeconds(stored.head.freshness, this.#context.clock())
-    const status = { hit: false, fwd, fwdStatus, ttl, stored: kept, collapsed }
-    return { kind: 'stored', outcome: collapsed ? 'collapsed' : 'miss', stored, status }
+    const status = {
+      hit: false,
+      fwd,
+      fwdStatus,
+      ttl,
+      stored: kept,
+      collapsed: part === 'follower' ? true : undefined,
+    }
+    return { kind: 'stored', outcome: part === 'follower' ? 'collapsed' : 'miss', stored, status }
   }
 
   #running(key: CacheKey, request: RequestHead): Flight | undefined {

@@ -1,0 +1,76 @@
+/** Heads of answers as flat lists of names and values, which Node writes as they are. */
+import { appendMember, type CacheStatus, formatCacheStatus } from '../rfc/cache-status.ts'
+import { endToEnd } from '../rfc/connection.ts'
+import { ageSeconds } from '../rfc/freshness.ts'
+import { type Fields, fieldValue, type Instant } from '../rfc/heads.ts'
+import type { StoredHead } from '../store/store.ts'
+
+/** Names and values in turn. */
+export type Lines = string[]
+
+export interface PreparedLines {
+  readonly lines: Lines
+  /** The value of Cache-Status, for the log. */
+  readonly cacheStatus: string
+}
+
+interface Prepared extends PreparedLines {
+  readonly age: number
+  readonly ttl: number | undefined
+  readonly size: number
+}
+
+/**
+ * The lines of hits change once a second, with Age and the remaining lifetime; in between the same list is written
+ * again and again.
+ */
+export class HeadLines {
+  readonly #node: string
+  readonly #hits = new WeakMap<StoredHead, Prepared>()
+
+  constructor(node: string) {
+    this.#node = node
+  }
+
+  /** A fresh hit of a whole body. */
+  ofHit(head: StoredHead, status: CacheStatus, size: number, now: Instant): PreparedLines {
+    const age = ageSeconds(head.freshness, now)
+    const before = this.#hits.get(head)
+    if (before !== undefined && before.age === age && before.ttl === status.ttl && before.size === size)
+      return before
+    const { lines, cacheStatus } = this.ofStored(head, head.fields, status, now)
+    lines.push('content-length', String(size))
+    const prepared = { lines, cacheStatus, age, ttl: status.ttl, size }
+    this.#hits.set(head, prepared)
+    return prepared
+  }
+
+  /** Any answer from a stored response: `fields` are all of its fields, or those that a 304 carries. */
+  ofStored(head: StoredHead, fields: Fields, status: CacheStatus, now: Instant): PreparedLines {
+    const cacheStatus = formatCacheStatus(this.#node, status)
+    const lines = linesOf(fields, 'cache-status')
+    lines.push('cache-status', appendMember(fieldValue(fields, 'cache-status'), cacheStatus))
+    lines.push('age', String(ageSeconds(head.freshness, now)))
+    if (head.status === 200 && fields['accept-ranges'] === undefined) lines.push('accept-ranges', 'bytes')
+    return { lines, cacheStatus }
+  }
+
+  /** A response that is passed on. */
+  ofPassed(fields: Fields, status: CacheStatus): PreparedLines {
+    const cacheStatus = formatCacheStatus(this.#node, status)
+    const lines = linesOf(endToEnd(fields), 'cache-status')
+    lines.push('cache-status', appendMember(fieldValue(fields, 'cache-status'), cacheStatus))
+    return { lines, cacheStatus }
+  }
+}
+
+function linesOf(fields: Fields, except: string): Lines {
+  const lines: Lines = []
+  for (const name in fields) {
+    if (name === except) continue
+    const value = fields[name]
+    if (typeof value === 'string') lines.push(name, value)
+    else for (const line of value ?? []) lines.push(name, line)
+  }
+  return lines
+}

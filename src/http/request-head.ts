@@ -1,0 +1,43 @@
+/** A request as the judge sees it, made of what Node parsed; and the targets that are refused. */
+import type { IncomingMessage } from 'node:http'
+import { type ErrorName, RelaisError } from '../errors.ts'
+import type { RequestHead } from '../rfc/heads.ts'
+
+/** A dot segment in any spelling, or NUL: the origin would see another path than the route was chosen by. */
+const UNSAFE = /(?:\/|\\|%2f|%5c)(?:\.|%2e){1,2}(?:\/|\\|%2f|%5c|\?|#|$)|%00/i
+const ABSOLUTE_FORM = /^https?:\/\/[^/?#]*/i
+
+/** The request's head. Its target may be in absolute form, which every server accepts (RFC 9112 section 3.2.2). */
+export function requestHead(message: IncomingMessage): RequestHead {
+  return { method: message.method ?? 'GET', target: originForm(message.url ?? '/'), fields: message.headers }
+}
+
+/** Rejects what no part of Relais may act on; called once for each request that memory does not answer. */
+export function checkRequest(message: IncomingMessage, request: RequestHead): void {
+  const fault = faultOf(message, request)
+  if (fault !== undefined) throw new RelaisError(fault)
+}
+
+function faultOf(message: IncomingMessage, request: RequestHead): ErrorName | undefined {
+  const { method, target } = request
+  // OPTIONS * is about the server as a whole (RFC 9110 section 9.3.7).
+  if (target === '*' && method === 'OPTIONS') return undefined
+  const path = target.split('?', 1)[0] ?? ''
+  if (!target.startsWith('/') || UNSAFE.test(path)) return 'BAD_TARGET'
+  // RFC 9110 section 9.3.1: such content has no meaning, and a proxy that reads it differently smuggles requests.
+  if ((method === 'GET' || method === 'HEAD') && hasBody(message)) return 'UNEXPECTED_BODY'
+  return undefined
+}
+
+function hasBody(message: IncomingMessage): boolean {
+  const length = message.headers['content-length']
+  return message.headers['transfer-encoding'] !== undefined || (length !== undefined && Number(length) > 0)
+}
+
+function originForm(target: string): string {
+  if (target.startsWith('/')) return target
+  const authority = ABSOLUTE_FORM.exec(target)?.[0]
+  if (authority === undefined) return target
+  const rest = target.slice(authority.length)
+  return rest.startsWith('/') ? rest : `/${rest}`
+}

@@ -1,0 +1,68 @@
+/** One request from its head to the last byte of its answer: what the access log and the counters tell of it. */
+import type { ServerResponse } from 'node:http'
+import type { Outcome } from '../cache/cache.ts'
+import type { RequestHead } from '../rfc/heads.ts'
+
+/** What came of a visit, when it is over. */
+export interface Account {
+  readonly requestId: string
+  readonly method: string
+  readonly path: string
+  /** 0: no answer was begun. */
+  readonly status: number
+  readonly outcome: Outcome
+  /** Bytes of the body handed to the connection. */
+  readonly bytes: number
+  readonly durationMs: number
+  /** From the request to the first byte of the answer; undefined when there was none. */
+  readonly firstByteMs: number | undefined
+  /** What was said in Cache-Status; undefined for errors made here and for the plain proxy. */
+  readonly cacheStatus: string | undefined
+  /** What kind of thing was answered. */
+  readonly kind: string | undefined
+  /** The answer did not reach its end: the viewer left, or what was answered with broke off. */
+  readonly isCut: boolean
+}
+
+export class Visit {
+  readonly requestId: string
+  readonly #request: RequestHead
+  readonly #startedAt = performance.now()
+  #firstByteAt: number | undefined
+  outcome: Outcome = 'error'
+  bytes = 0
+  cacheStatus: string | undefined
+  kind: string | undefined
+
+  constructor(requestId: string, request: RequestHead) {
+    this.requestId = requestId
+    this.#request = request
+  }
+
+  /** The head of the answer leaves. */
+  begins(): void {
+    this.#firstByteAt ??= performance.now()
+  }
+
+  account(response: ServerResponse): Account {
+    const { requestId, outcome, bytes, cacheStatus, kind } = this
+    const { method, target } = this.#request
+    return {
+      requestId,
+      method,
+      path: target,
+      status: response.headersSent ? response.statusCode : 0,
+      outcome,
+      bytes,
+      durationMs: rounded(performance.now() - this.#startedAt),
+      firstByteMs: this.#firstByteAt === undefined ? undefined : rounded(this.#firstByteAt - this.#startedAt),
+      cacheStatus,
+      kind,
+      isCut: !response.writableFinished,
+    }
+  }
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 10) / 10
+}
