@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { homedir, hostname } from 'node:os'
 import closeWithGrace from 'close-with-grace'
 import { destination, pino } from 'pino'
-import { type Config, describeConfig, describeProblem, readConfig } from './config.ts'
+import { type Config, demoRoute, describeConfig, describeProblem, readConfig } from './config.ts'
 import { startDemo } from './demo/demo-origin.ts'
 import { DEMO_STREAMS } from './demo/streams.ts'
 import { openRelais } from './server.ts'
@@ -40,7 +40,9 @@ async function run(config: Config): Promise<void> {
   const logger = pino({ level: config.log.level, base: { node: config.node } }, output)
   const clock = Date.now
   const demo = config.demo === undefined ? undefined : await startDemo({ ...config.demo, now: clock })
-  const relais = await openRelais(config, { clock, logger, version: version() })
+  // A demo on a port of the system's choosing has an address only now.
+  const routes = config.routes.length > 0 || demo === undefined ? config.routes : [demoRoute(demo.url)]
+  const relais = await openRelais({ ...config, routes }, { clock, logger, version: version() })
   closeWithGrace({ delay: config.http.drainTimeout + LAST_GRACE_MS, logger }, async ({ err, signal }) => {
     if (err === undefined) logger.info({ signal }, 'stopping')
     else logger.fatal({ err }, 'stopping after an error that nobody caught')
@@ -48,7 +50,7 @@ async function run(config: Config): Promise<void> {
     await demo?.close()
     output.flushSync()
   })
-  logger.info({ url: relais.url, routes: config.routes }, 'serving')
+  logger.info({ url: relais.url, routes }, 'serving')
   say(`serving on ${relais.url}`)
   if (demo === undefined) return
   say(

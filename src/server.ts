@@ -2,7 +2,7 @@
 import { isIPv6 } from 'node:net'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { Cache } from './cache/cache.ts'
-import type { FillContext } from './cache/fill.ts'
+import type { FillContext } from './cache/journey.ts'
 import { type Route, RouteTable } from './cache/routes.ts'
 import { type Stream, Streams } from './cache/streams.ts'
 import type { Config } from './config.ts'

@@ -3,48 +3,19 @@ import { isManifest, type MediaKind } from '../media/kind.ts'
 import { admissionOf, silentLifetime } from '../media/lifetimes.ts'
 import { appendVia, omitFields } from '../rfc/connection.ts'
 import { type FreshnessOptions, freshnessOf } from '../rfc/freshness.ts'
-import type { Clock, Fields, ReceivedHead, RequestHead } from '../rfc/heads.ts'
+import type { Fields, ReceivedHead, RequestHead } from '../rfc/heads.ts'
 import { formatHttpDate } from '../rfc/http-date.ts'
-import { type NotStorable, storability, storedFields } from '../rfc/storability.ts'
+import { storability, storedFields } from '../rfc/storability.ts'
 import { freshen, validatorsOf } from '../rfc/validation.ts'
 import { variantOf } from '../rfc/vary.ts'
-import type { CacheKey, Store, StoredHead, StoredResponse } from '../store/store.ts'
+import type { StoredHead, StoredResponse } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
 import { recognise } from './first-chunk.ts'
-import type { Filled, Journey } from './flights.ts'
 import { flow, keep } from './flow.ts'
+import type { FillContext, Filled, Journey, NotKept, Order } from './journey.ts'
 import { collect, type Manifest } from './manifest-body.ts'
 import type { Route } from './routes.ts'
-import type { Streams } from './streams.ts'
 import { conditional, shared } from './upstream-request.ts'
-
-/**
- * Why a response is not kept.
- *
- * - `kind`: keys and steering manifests are kept only when the origin says so.
- * - `declined`: no store takes it, and it is too large to be shared from memory while it passes.
- * - all others: the law (rfc/storability.ts).
- */
-export type NotKept = NotStorable | 'kind' | 'declined'
-
-export interface FillContext {
-  readonly store: Store
-  readonly streams: Streams
-  readonly clock: Clock
-  readonly node: string
-  /** A body that broke off, or a background validation that failed: for the log, no viewer is told. */
-  readonly onTrouble: (what: string, error: unknown, target: string) => void
-}
-
-export interface Order {
-  readonly route: Route
-  readonly key: CacheKey
-  readonly request: RequestHead
-  /** What is to be validated; undefined: nothing is stored, or it has no validator. */
-  readonly stored: StoredResponse | undefined
-  /** Whether anybody still waits for the head. */
-  readonly isAwaited: () => boolean
-}
 
 const KEPT_WHEN_TOLD: ReadonlySet<MediaKind> = new Set(['key', 'steering'])
 const SET_COOKIE: ReadonlySet<string> = new Set(['set-cookie'])

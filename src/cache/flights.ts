@@ -2,28 +2,7 @@
 import type { RequestHead } from '../rfc/heads.ts'
 import { matches } from '../rfc/vary.ts'
 import type { CacheKey, StoredResponse } from '../store/store.ts'
-import type { UpstreamResponse } from '../upstream/source.ts'
-import type { NotKept } from './fill.ts'
-
-/** What may not be stored belongs to the first alone; all else is shared. */
-export type Filled =
-  | {
-      readonly kind: 'stored'
-      readonly stored: StoredResponse
-      /** The status the origin answered with: 304 when it was a validation that held. */
-      readonly fwdStatus: number
-      /** Whether it is being kept, or only passed on to those who asked meanwhile. */
-      readonly kept: boolean
-    }
-  | { readonly kind: 'not-storable'; readonly reason: NotKept; readonly response: UpstreamResponse }
-
-/** What a flight does, from the request to the last byte. */
-export interface Journey {
-  /** Settles when the head is here (for a manifest: all of it). */
-  readonly outcome: Promise<Filled>
-  /** Settles when nothing more will come. Never rejects. */
-  readonly landed: Promise<void>
-}
+import type { Filled, Journey } from './journey.ts'
 
 /** Who waits for a flight: the one who caused it, or one who came later. */
 export type Part = 'leader' | 'follower'

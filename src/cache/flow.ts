@@ -2,7 +2,7 @@
 import { GrowingBody, WINDOW_BYTES } from '../store/growing-body.ts'
 import type { Store, StoredHead, StoredResponse, StoreWriter } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
-import type { FillContext, Order } from './fill.ts'
+import type { FillContext, Order } from './journey.ts'
 
 /** A fill that nobody reads goes on when no more than this is missing, or half of it has come. */
 const WORTH_FINISHING_BYTES = 1024 * 1024

@@ -48,7 +48,8 @@ export async function layFloor(
   context: FloorContext,
   methods: readonly string[],
 ): Promise<void> {
-  for (const method of passedMethods(methods)) app.addHttpMethod(method, { hasBody: true })
+  const unknown = passedMethods(methods).filter((method) => !app.supportedMethods.includes(method))
+  for (const method of unknown) app.addHttpMethod(method, { hasBody: true })
   for (const route of context.routes) {
     await app.register(httpProxy, {
       prefix: route.prefix.slice(0, -1),

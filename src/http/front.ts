@@ -8,7 +8,7 @@ import {
   STATUS_CODES,
 } from 'node:http'
 import type { Socket } from 'node:net'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { ERRORS, type ErrorName, RelaisError } from '../errors.ts'
 import type { Door } from './door.ts'
 import { type FloorContext, layFloor } from './floor.ts'
@@ -30,7 +30,8 @@ export async function openFront(
 ): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    // The door writes one line a request, when it is over.
+    logController: new LogController({ disableRequestLogging: true }),
     // Paths are the origin's business: nothing is decoded, folded or cut.
     routerOptions: { ignoreTrailingSlash: false, caseSensitive: true, maxParamLength: MAX_HEAD_BYTES },
     bodyLimit: Number.MAX_SAFE_INTEGER,
