@@ -1,0 +1,57 @@
+/** A whole Relais for tests, in this process: real sockets, a clock that the test moves, no disk unless it asks for one. */
+import type { TestContext } from 'node:test'
+import { pino } from 'pino'
+import { type Config, readConfig } from '../../src/config.ts'
+import type { Stats } from '../../src/ops/stats.ts'
+import { openRelais, type Relais } from '../../src/server.ts'
+import { type TestClock, testClock } from './clock.ts'
+
+export interface TestRelais extends Relais {
+  readonly clock: TestClock
+  /** What it wrote to its log, as parsed lines. */
+  readonly log: readonly Record<string, unknown>[]
+  stats(): Promise<Stats>
+}
+
+export interface TestOptions {
+  /** The origins of "/"; more is said with `file`. */
+  readonly origins?: readonly string[]
+  /** What stands in the configuration file. */
+  readonly file?: Record<string, unknown>
+  readonly clock?: TestClock
+}
+
+/** Closed when the test ends, if the test has not done so. */
+export async function openTestRelais(t: TestContext, options: TestOptions): Promise<TestRelais> {
+  const clock = options.clock ?? testClock()
+  const log: Record<string, unknown>[] = []
+  const logger = pino({ level: 'info' }, { write: (line: string) => log.push(JSON.parse(line)) })
+  const relais = await openRelais(testConfig(options), { clock: clock.now, logger, version: '0.0.0-test' })
+  let closing: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    closing ??= relais.close()
+    return closing
+  }
+  t.after(close)
+  return { url: relais.url, readStats: relais.readStats, stats: relais.readStats, close, clock, log }
+}
+
+export function testConfig({ origins, file = {} }: TestOptions): Config {
+  const written = {
+    node: 'test',
+    listen: { host: '127.0.0.1', port: 0 },
+    disk: { path: 'none' },
+    http: { drainTimeout: '1s' },
+    ...(origins === undefined ? {} : { routes: [{ prefix: '/', origins }] }),
+    ...file,
+  }
+  const read = readConfig({
+    argv: ['--config', 'test.json'],
+    env: {},
+    hostname: 'test',
+    homeDirectory: '/nonexistent',
+    readFile: () => JSON.stringify(written),
+  })
+  if (read.kind !== 'config') throw new Error(`not a configuration: ${JSON.stringify(read)}`)
+  return read.config
+}
