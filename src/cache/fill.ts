@@ -1,7 +1,7 @@
 /** A fill: asks upstream, decides what may be kept, and has it kept while all who wait read it. */
 import { isManifest, type MediaKind } from '../media/kind.ts'
 import { admissionOf, silentLifetime } from '../media/lifetimes.ts'
-import { appendVia, omitFields } from '../rfc/connection.ts'
+import { omitFields } from '../rfc/connection.ts'
 import { type FreshnessOptions, freshnessOf } from '../rfc/freshness.ts'
 import type { Fields, ReceivedHead, RequestHead } from '../rfc/heads.ts'
 import { formatHttpDate } from '../rfc/http-date.ts'
@@ -116,7 +116,7 @@ function describe(
   return {
     key: order.key,
     status: head.status,
-    fields: withOurs(head, context.node),
+    fields: toStore(head),
     variant,
     freshness,
     silent,
@@ -126,13 +126,10 @@ function describe(
   }
 }
 
-/** RFC 9110 section 6.6.1: who receives a response without a Date adds it. Section 7.6.3: a gateway may add Via. */
-function withOurs(head: ReceivedHead, node: string): Fields {
+/** RFC 9110 section 6.6.1: who receives a response without a Date adds it. */
+function toStore(head: ReceivedHead): Fields {
   const fields = storedFields(head)
-  const via = appendVia(fields, '1.1', node)
-  return fields['date'] === undefined
-    ? { ...fields, via, date: formatHttpDate(head.receivedAt) }
-    : { ...fields, via }
+  return fields['date'] === undefined ? { ...fields, date: formatHttpDate(head.receivedAt) } : fields
 }
 
 function withoutCookies(route: Route, response: UpstreamResponse): UpstreamResponse {

@@ -1,6 +1,6 @@
 /** Heads of answers as flat lists of names and values, which Node writes as they are. */
 import { appendMember, type CacheStatus, formatCacheStatus } from '../rfc/cache-status.ts'
-import { endToEnd } from '../rfc/connection.ts'
+import { appendVia, endToEnd } from '../rfc/connection.ts'
 import { ageSeconds } from '../rfc/freshness.ts'
 import { type Fields, fieldValue, type Instant } from '../rfc/heads.ts'
 import type { StoredHead } from '../store/store.ts'
@@ -48,8 +48,8 @@ export class HeadLines {
   /** Any answer from a stored response: `fields` are all of its fields, or those that a 304 carries. */
   ofStored(head: StoredHead, fields: Fields, status: CacheStatus, now: Instant): PreparedLines {
     const cacheStatus = formatCacheStatus(this.#node, status)
-    const lines = linesOf(fields, 'cache-status')
-    lines.push('cache-status', appendMember(fieldValue(fields, 'cache-status'), cacheStatus))
+    const lines = linesOf(fields)
+    this.#sign(lines, fields, cacheStatus)
     lines.push('age', String(ageSeconds(head.freshness, now)))
     if (head.status === 200 && fields['accept-ranges'] === undefined) lines.push('accept-ranges', 'bytes')
     return { lines, cacheStatus }
@@ -58,16 +58,25 @@ export class HeadLines {
   /** A response that is passed on. */
   ofPassed(fields: Fields, status: CacheStatus): PreparedLines {
     const cacheStatus = formatCacheStatus(this.#node, status)
-    const lines = linesOf(endToEnd(fields), 'cache-status')
-    lines.push('cache-status', appendMember(fieldValue(fields, 'cache-status'), cacheStatus))
+    const lines = linesOf(endToEnd(fields))
+    this.#sign(lines, fields, cacheStatus)
     return { lines, cacheStatus }
+  }
+
+  /** RFC 9211 section 2 and RFC 9110 section 7.6.3. */
+  #sign(lines: Lines, fields: Fields, cacheStatus: string): void {
+    lines.push('cache-status', appendMember(fieldValue(fields, 'cache-status'), cacheStatus))
+    lines.push('via', appendVia(fields, '1.1', this.#node))
   }
 }
 
-function linesOf(fields: Fields, except: string): Lines {
+/** To these members of our own are added, behind those of who was there before. */
+const SIGNED: ReadonlySet<string> = new Set(['cache-status', 'via'])
+
+function linesOf(fields: Fields): Lines {
   const lines: Lines = []
   for (const name in fields) {
-    if (name === except) continue
+    if (SIGNED.has(name)) continue
     const value = fields[name]
     if (typeof value === 'string') lines.push(name, value)
     else for (const line of value ?? []) lines.push(name, line)

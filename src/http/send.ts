@@ -3,7 +3,6 @@ import type { ServerResponse } from 'node:http'
 import type { PassedAnswer, StoredAnswer } from '../cache/cache.ts'
 import { chooseRange, type RangeChoice } from '../cache/range-choice.ts'
 import { ERRORS, type RelaisError } from '../errors.ts'
-import { appendVia } from '../rfc/connection.ts'
 import type { Instant, RequestHead } from '../rfc/heads.ts'
 import { formatProxyStatus } from '../rfc/proxy-status.ts'
 import { type ByteRange, formatContentRange, unsatisfiedContentRange } from '../rfc/range.ts'
@@ -132,9 +131,7 @@ export class Sender {
     signal: AbortSignal,
   ): Promise<void> {
     const { head, body, cancel } = answer.response
-    const via = ['via', appendVia(head.fields, '1.1', this.#node)]
-    const fields = { ...head.fields, via: undefined }
-    this.#begin(response, head.status, this.#lines.ofPassed(fields, answer.status), via, visit)
+    this.#begin(response, head.status, this.#lines.ofPassed(head.fields, answer.status), [], visit)
     if (request.method === 'HEAD' || head.status === 204 || head.status === 304) {
       cancel()
       response.end()
