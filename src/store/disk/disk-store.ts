@@ -1,0 +1,294 @@
+/** Stored responses on disk: they outlive the process, and what cannot be trusted is not there. */
+import * as promises from 'node:fs/promises'
+import type { RequestHead } from '../../rfc/heads.ts'
+import { matches } from '../../rfc/vary.ts'
+import type { CacheKey, Store, StoredHead, StoredResponse, StoreStats, StoreWriter } from '../store.ts'
+import { NO_PLACE } from './absent-disk.ts'
+import { adopt } from './adoption.ts'
+import { Entry } from './disk-index.ts'
+import { DiskWriter, type Written } from './disk-writer.ts'
+import { type DiskFiles, unlinkIfThere } from './files.ts'
+import type { DiskEvent } from './health.ts'
+import { Journal } from './journal.ts'
+import { type EntryName, hashKey, hashVariant } from './layout.ts'
+import type { Lock } from './lock.ts'
+import { assemble, type DiskParts } from './parts.ts'
+import { Reconciliation } from './reconciliation.ts'
+import { Renewal } from './renewal.ts'
+import { Replay } from './replay.ts'
+import { prepare, unusable } from './site.ts'
+
+export interface DiskStoreOptions {
+  /** The directory; created when absent. It belongs to this process alone while it is open. */
+  readonly path: string
+  /** Bound of all files in it, in bytes: responses, those being written, and the journal. Other people's are not counted. */
+  readonly maxBytes: number
+  /** A response whose body is larger is not kept. */
+  readonly maxEntryBytes: number
+  /** Hears what an operator may want to read. */
+  readonly log: (event: DiskEvent) => void
+  /** The file system; the real one by default. */
+  readonly files?: DiskFiles
+}
+
+/** How often a response is looked for again because it was replaced while it was read. */
+const MAX_TRIES = 4
+
+/** Least recently used responses go first; the admission of a head plays no part here, since the disk is large. */
+export class DiskStore implements Store {
+  readonly #options: DiskStoreOptions
+  readonly #parts: DiskParts
+  readonly #lock: Lock
+  readonly #renewal: Renewal
+  readonly #writers = new Set<DiskWriter>()
+  /** Entries whose record is written and whose file has no name yet. */
+  readonly #arriving = new Set<Entry>()
+  /** Keys stored or deleted while the reconciliation runs: what it finds of them is older. Undefined afterwards. */
+  #touched: Set<string> | undefined = new Set()
+  #reconciled: Promise<void> = Promise.resolve()
+  /** Resolves when the books can be relied on, so that more may be written. */
+  #trusted: Promise<void> = Promise.resolve()
+  #rewriting: Promise<void> | undefined
+  #declined = 0
+  #isClosed = false
+
+  private constructor(options: DiskStoreOptions, parts: DiskParts, lock: Lock) {
+    this.#options = options
+    this.#parts = parts
+    this.#lock = lock
+    this.#renewal = new Renewal(parts)
+  }
+
+  /**
+   * Knows what lies there when it resolves, and goes on to look whether that is true. Throws an Error of one line when
+   * the directory cannot be used.
+   */
+  static async open(options: DiskStoreOptions): Promise<DiskStore> {
+    const files = options.files ?? promises
+    const parts = assemble(files, options.path, options.maxBytes, options.log)
+    const { lock, isNew } = await prepare(files, parts.layout, parts.generations)
+    const store = new DiskStore(options, parts, lock)
+    try {
+      await store.#start(isNew)
+      return store
+    } catch (error) {
+      await lock.release()
+      throw unusable(options.path, 'is not writable', error)
+    }
+  }
+
+  /** Resolves when what is known agrees with what lies on disk. */
+  get reconciled(): Promise<void> {
+    return this.#reconciled
+  }
+
+  peek(): undefined {
+    return undefined
+  }
+
+  async get(key: CacheKey, request: RequestHead): Promise<StoredResponse | undefined> {
+    const keyHash = hashKey(key)
+    for (let tries = 0; tries < MAX_TRIES && this.#isOn; tries++) {
+      const found = await this.#find(keyHash, key, request)
+      if (found !== 'moved') return found
+    }
+    return undefined
+  }
+
+  async open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined> {
+    if (!this.#isOn) return undefined
+    if ((size ?? 0) > this.#options.maxEntryBytes) {
+      this.#declined++
+      return undefined
+    }
+    const { files, generations, health, layout, ledger } = this.#parts
+    const writer = new DiskWriter(head, layout.aside(generations.next()), {
+      files,
+      maxEntryBytes: this.#options.maxEntryBytes,
+      reserve: async (bytes) => {
+        await this.#trusted
+        return health.state === 'on' && (await ledger.reserve(bytes))
+      },
+      release: (bytes) => ledger.release(bytes),
+      publish: (written) => this.#publish(written),
+      onDeclined: () => {
+        this.#declined++
+      },
+      onFailure: (error) => health.failed('write a response', error),
+      onEnd: (ended) => this.#writers.delete(ended),
+    })
+    this.#writers.add(writer)
+    return writer
+  }
+
+  async refresh(head: StoredHead): Promise<boolean> {
+    if (!this.#isOn) return false
+    this.#tidy()
+    return await this.#renewal.renew(head)
+  }
+
+  /** Works on a failed disk too, as far as that can be: what was to be forgotten must not come back. */
+  async delete(key: CacheKey): Promise<boolean> {
+    if (this.#isClosed) return false
+    const keyHash = hashKey(key)
+    this.#touched?.add(keyHash)
+    const entries = this.#parts.index.variants(keyHash)
+    await Promise.all(entries.map((entry) => this.#remove(entry)))
+    this.#tidy()
+    return entries.length > 0 && this.#isOn
+  }
+
+  stats(): StoreStats {
+    const { health, index, ledger } = this.#parts
+    const disk = {
+      state: health.state,
+      entries: this.#isOn ? index.entries : 0,
+      bytes: this.#isOn ? ledger.bytes : 0,
+      maxBytes: this.#options.maxBytes,
+      evictions: index.evictions,
+      declined: this.#declined,
+      errors: health.errors,
+      corrupt: health.corrupt,
+    }
+    return { memory: NO_PLACE, disk }
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    const { journal, openFiles, removal } = this.#parts
+    await Promise.all([...this.#writers].map((writer) => writer.stop()))
+    await Promise.all([this.#reconciled, this.#rewriting, this.#renewal.idle()])
+    await removal.stop()
+    // In the order of use, which the next start takes over.
+    await this.#rewriteJournal().catch((error) => this.#parts.health.failed('rewrite the journal', error))
+    await journal.close()
+    await openFiles.close()
+    await this.#lock.release()
+  }
+
+  get #isOn(): boolean {
+    return !this.#isClosed && this.#parts.health.state === 'on'
+  }
+
+  async #start(isNew: boolean): Promise<void> {
+    const { files, health, index, journal, layout, removal } = this.#parts
+    const replay = new Replay(index)
+    const state = await journal.load(replay)
+    for (const entry of await replay.finish(files, layout)) removal.later(entry)
+    if (state === 'damaged') health.damaged(layout.journal, new Error('records of the journal are damaged'))
+    await this.#rewriteJournal()
+    this.#reconciled = this.#reconcile()
+    // Without a whole journal there may be files that nobody has counted.
+    if (state === 'damaged' || (state === 'absent' && !isNew)) this.#trusted = this.#reconciled
+  }
+
+  async #reconcile(): Promise<void> {
+    const { files, generations, health, index, layout, openFiles, removal } = this.#parts
+    const isSuperseded = ({ keyHash, variantHash }: EntryName): boolean =>
+      this.#touched?.has(keyHash) === true || index.find(keyHash, variantHash) !== undefined
+    try {
+      await new Reconciliation({
+        files,
+        layout,
+        index,
+        health,
+        log: this.#options.log,
+        isClosed: () => this.#isClosed,
+        isOurs: ({ generation }) => generations.isOurs(generation),
+        adopt: (name) => adopt(this.#parts, name, isSuperseded),
+        drop: (entry) => {
+          index.remove(entry)
+          void removal.now(entry)
+        },
+        remove: async (path) => {
+          await unlinkIfThere(files, path)
+          void openFiles.removed(path)
+        },
+      }).run()
+    } catch (error) {
+      health.failed('look through the directory', error)
+    }
+    this.#touched = undefined
+  }
+
+  async #find(
+    keyHash: string,
+    key: CacheKey,
+    request: RequestHead,
+  ): Promise<StoredResponse | 'moved' | undefined> {
+    const { distrust, index, reader } = this.#parts
+    let hasMoved = false
+    for (const entry of index.variants(keyHash)) {
+      try {
+        const stored = await reader.read(entry)
+        if (stored.head.key !== key || !matches(stored.head.variant, request)) continue
+        index.use(entry)
+        return stored
+      } catch (error) {
+        if (!index.has(entry)) hasMoved = true
+        distrust(entry, error)
+      }
+    }
+    return hasMoved ? 'moved' : undefined
+  }
+
+  async #publish(written: Written): Promise<StoredResponse | undefined> {
+    const { files, generations, health, index, journal, layout, ledger, openFiles, reader } = this.#parts
+    const { head, aside, handle, bytes, start, size, table, reserved } = written
+    const name = {
+      keyHash: hashKey(head.key),
+      variantHash: hashVariant(head.variant),
+      generation: generations.next(),
+    }
+    const entry = new Entry(name, bytes, 0)
+    const path = layout.path(entry, 'body')
+    this.#arriving.add(entry)
+    try {
+      if (!(await journal.append('put', entry))) return undefined
+      await files.rename(aside, path)
+    } catch (error) {
+      health.failed(`rename ${aside}`, error)
+      void journal.append('remove', entry)
+      return undefined
+    } finally {
+      this.#arriving.delete(entry)
+    }
+    health.succeeded()
+    this.#touched?.add(entry.keyHash)
+    ledger.release(reserved)
+    const gone = index.add(entry)
+    openFiles.adopt(path, handle)
+    await Promise.all(gone.map((before) => this.#parts.removal.now(before)))
+    this.#tidy()
+    return { head, body: reader.body(entry, start, size, table) }
+  }
+
+  async #remove(entry: Entry): Promise<void> {
+    if (this.#parts.index.remove(entry)) await this.#parts.removal.now(entry)
+  }
+
+  /** Rewrites the journal when it has become long. */
+  #tidy(): void {
+    const { health, index, journal } = this.#parts
+    if (!journal.isLong(index.entries) || this.#rewriting !== undefined) return
+    this.#rewriting = this.#rewriteJournal()
+      .catch((error) => health.failed('rewrite the journal', error))
+      .finally(() => {
+        this.#rewriting = undefined
+      })
+  }
+
+  async #rewriteJournal(): Promise<void> {
+    const { generations, index, journal, layout, ledger, removal } = this.#parts
+    const room = Journal.lengthOf(index.entries + removal.leaving.size + this.#arriving.size)
+    if (!(await ledger.reserve(room))) return
+    try {
+      // What leaves first: its successor, when there is one, must be the last word.
+      const entries = [...removal.leaving, ...index.leastRecentFirst(), ...this.#arriving]
+      await journal.rewrite(entries, layout.aside(generations.next()))
+    } finally {
+      ledger.release(room)
+    }
+  }
+}

@@ -1,0 +1,52 @@
+/** Makes the directory ready at start, or says in one line why it cannot be used. */
+import { codeOf, type DiskFiles, unlinkIfThere } from './files.ts'
+import type { Generations } from './generations.ts'
+import type { Layout } from './layout.ts'
+import { Lock, LockedError } from './lock.ts'
+
+export interface Site {
+  readonly lock: Lock
+  /** Whether nothing was kept here before. */
+  readonly isNew: boolean
+}
+
+/** Creates what is absent, locks it, and removes what a killed process left on its way. */
+export async function prepare(files: DiskFiles, layout: Layout, generations: Generations): Promise<Site> {
+  await orUnusable(layout.root, 'cannot be created', () => files.mkdir(layout.tmp, { recursive: true }))
+  const lock = await orUnusable(layout.root, 'is not writable', () =>
+    Lock.take(files, layout.lock, layout.aside(generations.next())),
+  )
+  try {
+    return await orUnusable(layout.root, 'is not writable', async () => {
+      let isNew = true
+      for (const name of layout.fanOut) {
+        const created = await files.mkdir(`${layout.root}/${name}`, { recursive: true })
+        if (created === undefined) isNew = false
+      }
+      for (const name of await files.readdir(layout.tmp)) {
+        if (layout.isAside(name)) await unlinkIfThere(files, `${layout.tmp}/${name}`)
+      }
+      return { lock, isNew }
+    })
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+async function orUnusable<T>(path: string, what: string, deed: () => Promise<T>): Promise<T> {
+  try {
+    return await deed()
+  } catch (cause) {
+    throw unusable(path, what, cause)
+  }
+}
+
+/** One line: the path, and what is wrong with it. */
+export function unusable(path: string, what: string, cause: unknown): Error {
+  const reason =
+    cause instanceof LockedError
+      ? `is ${cause.message}`
+      : `${what} (${codeOf(cause) ?? (cause instanceof Error ? cause.message : String(cause))})`
+  return new Error(`The directory ${path} ${reason}.`, { cause })
+}

@@ -1,0 +1,21 @@
+/** A body read whole from disk, and verified. */
+import type { ByteRange } from '../../rfc/range.ts'
+import { cut } from '../chunks.ts'
+import type { Body } from '../store.ts'
+
+export class WholeBody implements Body {
+  readonly chunks: readonly Uint8Array[]
+  readonly size: number
+
+  constructor(chunks: readonly Uint8Array[]) {
+    this.chunks = chunks
+    this.size = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+  }
+
+  async *read(range?: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+    for (const piece of cut(this.chunks, range)) {
+      signal?.throwIfAborted()
+      yield piece
+    }
+  }
+}

@@ -1,0 +1,175 @@
+/** Memory before disk, as one place: what is written goes to both, what is read from disk comes to memory. */
+
+import type { RequestHead } from '../rfc/heads.ts'
+import type { ByteRange } from '../rfc/range.ts'
+import { matches } from '../rfc/vary.ts'
+import { AbsentDisk } from './disk/absent-disk.ts'
+import { WholeBody } from './disk/whole-body.ts'
+import type { Body, CacheKey, Store, StoredHead, StoredResponse, StoreStats, StoreWriter } from './store.ts'
+
+export interface TieredStoreOptions {
+  /** Its `maxEntryBytes` says what it would hold: a larger response is streamed from disk. */
+  readonly memory: Store & { readonly maxEntryBytes: number }
+  /** Undefined: memory alone. */
+  readonly disk: Store | undefined
+}
+
+/** A response on its way from disk to memory. */
+interface Rise {
+  readonly found: Promise<StoredResponse | undefined>
+  /** Something newer was done with its key: those who wait get it, memory does not. */
+  isSuperseded: boolean
+}
+
+/**
+ * A response that memory would hold is read from disk whole and verified before it is handed out, so that a flipped
+ * bit is a miss and not a broken answer. Those who ask for it meanwhile wait for the same read.
+ */
+export class TieredStore implements Store {
+  readonly #memory: Store & { readonly maxEntryBytes: number }
+  readonly #disk: Store
+  readonly #rises = new Map<CacheKey, Rise>()
+
+  constructor(options: TieredStoreOptions) {
+    this.#memory = options.memory
+    this.#disk = options.disk ?? new AbsentDisk()
+  }
+
+  peek(key: CacheKey, request: RequestHead): StoredResponse | undefined {
+    return this.#memory.peek(key, request)
+  }
+
+  async get(key: CacheKey, request: RequestHead): Promise<StoredResponse | undefined> {
+    const inMemory = await this.#memory.get(key, request)
+    if (inMemory !== undefined) return inMemory
+    const shared = await this.#rises.get(key)?.found
+    if (shared !== undefined && matches(shared.head.variant, request)) return shared
+    return await this.#rise(key, request)
+  }
+
+  async open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined> {
+    const [memory, disk] = await Promise.all([this.#memory.open(head, size), this.#disk.open(head, size)])
+    if (memory === undefined && disk === undefined) return undefined
+    return new TieredWriter(memory, disk, () => this.#supersede(head.key))
+  }
+
+  async refresh(head: StoredHead): Promise<boolean> {
+    this.#supersede(head.key)
+    const renewed = await Promise.all([this.#memory.refresh(head), this.#disk.refresh(head)])
+    return renewed.includes(true)
+  }
+
+  async delete(key: CacheKey): Promise<boolean> {
+    this.#supersede(key)
+    const deleted = await Promise.all([this.#memory.delete(key), this.#disk.delete(key)])
+    return deleted.includes(true)
+  }
+
+  stats(): StoreStats {
+    return { memory: this.#memory.stats().memory, disk: this.#disk.stats().disk }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#memory.close(), this.#disk.close()])
+  }
+
+  #rise(key: CacheKey, request: RequestHead): Promise<StoredResponse | undefined> {
+    const { promise, resolve, reject } = Promise.withResolvers<StoredResponse | undefined>()
+    const rise = { found: promise, isSuperseded: false }
+    this.#rises.set(key, rise)
+    this.#fromDisk(key, request, rise)
+      .then(resolve, reject)
+      .finally(() => {
+        if (this.#rises.get(key) === rise) this.#rises.delete(key)
+      })
+    return promise
+  }
+
+  async #fromDisk(key: CacheKey, request: RequestHead, rise: Rise): Promise<StoredResponse | undefined> {
+    const stored = await this.#disk.get(key, request)
+    const { size } = stored?.body ?? {}
+    if (stored === undefined || size === undefined || size > this.#memory.maxEntryBytes) return stored
+    const chunks = await whole(stored.body)
+    if (chunks === undefined) return undefined
+    const { head } = stored
+    return (await this.#offer(head, chunks, size, rise)) ?? { head, body: new WholeBody(chunks) }
+  }
+
+  /**
+   * Schedule that must not bring back what was deleted:
+   *   1. A reads a response from disk.
+   *   2. B deletes its key in memory and on disk.
+   *   3. A puts what it read into memory.
+   * So B marks the rise of A, and A looks at the mark in the same turn in which it commits.
+   */
+  async #offer(
+    head: StoredHead,
+    chunks: readonly Uint8Array[],
+    size: number,
+    rise: Rise,
+  ): Promise<StoredResponse | undefined> {
+    if (rise.isSuperseded) return undefined
+    const writer = await this.#memory.open(head, size)
+    for (const chunk of chunks) writer?.write(chunk)
+    if (!rise.isSuperseded) return await writer?.commit()
+    await writer?.abort(new Error('something newer was stored, or the key was deleted'))
+    return undefined
+  }
+
+  #supersede(key: CacheKey): void {
+    const rise = this.#rises.get(key)
+    if (rise === undefined) return
+    rise.isSuperseded = true
+    // Who asks from now on must not be given what lay there before.
+    this.#rises.delete(key)
+  }
+}
+
+/** Both get every byte; either may give up. */
+class TieredWriter implements StoreWriter {
+  readonly #memory: StoreWriter | undefined
+  readonly #disk: StoreWriter | undefined
+  readonly #onCommit: () => void
+
+  constructor(memory: StoreWriter | undefined, disk: StoreWriter | undefined, onCommit: () => void) {
+    this.#memory = memory
+    this.#disk = disk
+    this.#onCommit = onCommit
+  }
+
+  get held(): 'memory' | 'disk' | 'nowhere' {
+    return this.#memory?.held === 'memory' ? 'memory' : (this.#disk?.held ?? 'nowhere')
+  }
+
+  write(chunk: Uint8Array): void | Promise<void> {
+    // Memory takes or leaves a chunk at once; only the disk may ask to wait.
+    void this.#memory?.write(chunk)
+    return this.#disk?.write(chunk)
+  }
+
+  async readBack(range: ByteRange): Promise<Uint8Array> {
+    if (this.#disk === undefined) throw new Error('the response is not on disk and cannot be read back')
+    return await this.#disk.readBack(range)
+  }
+
+  async commit(): Promise<StoredResponse | undefined> {
+    this.#onCommit()
+    const [memory, disk] = await Promise.all([this.#memory?.commit(), this.#disk?.commit()])
+    this.#onCommit()
+    return memory ?? disk
+  }
+
+  async abort(reason: Error): Promise<void> {
+    await Promise.all([this.#memory?.abort(reason), this.#disk?.abort(reason)])
+  }
+}
+
+/** All of it, verified as it is read. Undefined when that fails: the disk has counted why. */
+async function whole(body: Body): Promise<readonly Uint8Array[] | undefined> {
+  if (body.chunks !== undefined) return body.chunks
+  try {
+    return await Array.fromAsync(body.read())
+  } catch {
+    return undefined
+  }
+}
