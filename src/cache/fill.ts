@@ -61,8 +61,10 @@ async function renew(
   const freshened = freshen(stored.head.fields, answer.fields)
   if (freshened === undefined) return undefined
   const { status, silent } = stored.head
-  const freshness = freshnessOf({ ...answer, status, fields: freshened }, silent, heldBy(order.request))
-  const head: StoredHead = { ...stored.head, fields: storedFields({ status, fields: freshened }), freshness }
+  // Its age is that of the 304, not of the stored response (RFC 9111 section 4.2.3).
+  const told = { ...answer, status, fields: { ...freshened, age: answer.fields['age'] } }
+  const freshness = freshnessOf(told, silent, heldBy(order.request))
+  const head: StoredHead = { ...stored.head, fields: toStore(told), freshness }
   await context.store.refresh(head)
   return { head, body: stored.body }
 }
