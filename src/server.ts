@@ -131,7 +131,7 @@ async function openStore(config: Config, logger: FastifyBaseLogger): Promise<Sto
     maxEntryBytes,
     log: (event) => logger.warn({ disk: path, ...event }, 'disk'),
   })
-  return new TieredStore(memory, disk)
+  return new TieredStore({ memory, disk })
 }
 
 /** Stops listening at once, then waits for the viewers that are being served; cuts those who take too long. */

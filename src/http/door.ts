@@ -70,6 +70,12 @@ export class Door {
     return true
   }
 
+  /** `answerAtOnce` threw; what was begun can never be whole. */
+  failedAtOnce(response: ServerResponse, error: unknown): void {
+    this.#context.onTrouble(error, this.#context.nextRequestId())
+    if (response.headersSent) breakOff(response)
+  }
+
   /**
    * Answers through the judge. `accept` is called before anything is written. False: the plain proxy should try, for it
    * is not for a cache, or the cache failed.

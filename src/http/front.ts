@@ -5,6 +5,7 @@ import {
   METHODS,
   type RequestListener,
   type Server,
+  type ServerResponse,
   STATUS_CODES,
 } from 'node:http'
 import type { Socket } from 'node:net'
@@ -71,8 +72,8 @@ function openServer(door: Door, handler: RequestListener, options: HttpOptions):
         request.headers.upgrade?.toLowerCase() === 'websocket',
     },
     (request, response) => {
+      if (wasAnsweredAtOnce(door, request, response)) return
       // A connection on which nothing moves is let go; while an origin is waited for, nothing can.
-      if (door.answerAtOnce(request, response)) return
       response.on('timeout', () => {
         if (response.writableLength > 0) response.destroy()
       })
@@ -83,6 +84,16 @@ function openServer(door: Door, handler: RequestListener, options: HttpOptions):
   server.timeout = options.stallTimeout
   server.on('clientError', refuseMalformed)
   return server
+}
+
+/** A fault of ours on the hit path costs one answer and not the process: what was not begun goes the long way. */
+function wasAnsweredAtOnce(door: Door, request: IncomingMessage, response: ServerResponse): boolean {
+  try {
+    return door.answerAtOnce(request, response)
+  } catch (error) {
+    door.failedAtOnce(response, error)
+    return response.headersSent
+  }
 }
 
 /** What Node's parser rejects never becomes a request; its sender is told why in the same form as always. */
