@@ -103,15 +103,9 @@ export class DiskIndex {
       }
     }
     for (const before of gone) this.remove(before)
-    entry.older = this.#newest.get(entry.keyHash)
-    this.#newest.set(entry.keyHash, entry)
-    entry.usedAs = ++this.#uses
-    this.#used.set(entry, entry)
-    if (!this.has(entry)) {
-      // Larger than all the room: the bound was lowered since it was stored.
-      this.#unchain(entry)
-      gone.push(entry)
-    }
+    this.#put(entry)
+    // Larger than all the room: the bound was lowered since it was stored.
+    if (!this.has(entry)) gone.push(entry)
     return gone
   }
 
@@ -120,11 +114,12 @@ export class DiskIndex {
     if (this.#used.get(entry) !== undefined) entry.usedAs = ++this.#uses
   }
 
-  /** Its head was renewed; room for it has been made. */
+  /** Its head was renewed, so it counts as stored last; room for it has been made. */
   setHeadBytes(entry: Entry, bytes: number): void {
-    if (!this.has(entry)) return
+    // It is weighed when it is put, so it must be put anew.
+    if (!this.remove(entry)) return
     entry.headBytes = bytes
-    this.#used.set(entry, entry)
+    this.#put(entry)
   }
 
   /** False when it was gone already. */
@@ -140,6 +135,14 @@ export class DiskIndex {
   /** All entries, least recently used first. */
   leastRecentFirst(): Entry[] {
     return [...this.#used.rvalues()].filter((entry) => entry !== undefined)
+  }
+
+  #put(entry: Entry): void {
+    this.#used.set(entry, entry)
+    if (!this.has(entry)) return
+    entry.older = this.#newest.get(entry.keyHash)
+    this.#newest.set(entry.keyHash, entry)
+    entry.usedAs = ++this.#uses
   }
 
   #unchain(entry: Entry): void {
