@@ -203,15 +203,17 @@ export class Cache {
     return this.#flights.find(key, request, (stored) => this.#mayJoin(stored))
   }
 
-  #start(route: Route, key: CacheKey, request: RequestHead, stored: StoredResponse | undefined): Flight {
+  #start(
+    route: Route,
+    key: CacheKey,
+    request: RequestHead,
+    stored: StoredResponse | undefined,
+    isBehind = false,
+  ): Flight {
     let flight: Flight | undefined
-    flight = this.#flights.start(key, (signal) =>
-      fill(
-        this.#context,
-        { route, key, request, stored, isAwaited: () => flight?.isAwaited ?? true },
-        signal,
-      ),
-    )
+    const isWanted = (): boolean => isBehind || flight === undefined || flight.isAwaited
+    const order = { route, key, request, stored, isWanted }
+    flight = this.#flights.start(key, (signal) => fill(this.#context, order, signal))
     return flight
   }
 
@@ -224,7 +226,7 @@ export class Cache {
   /** One validation at a time; who comes meanwhile is served what is stored (RFC 5861 section 3). */
   #validateBehind(route: Route, key: CacheKey, request: RequestHead, stored: StoredResponse): void {
     if (this.#flights.has(key)) return
-    const flight = this.#start(route, key, request, stored)
+    const flight = this.#start(route, key, request, stored, true)
     flight.wait('leader', NEVER).then(
       (filled) => {
         if (filled.kind === 'not-storable') filled.response.cancel()

@@ -71,7 +71,7 @@ async function pump(
       }
       await body.room(READER_STALL_MS)
       const now = context.clock()
-      if (body.readers > 0 || order.isAwaited()) unreadSince = now
+      if (body.readers > 0 || order.isWanted()) unreadSince = now
       else if (now - unreadSince > UNREAD_GRACE_MS && !isWorthFinishing(body)) {
         throw new Error('nobody reads it any more')
       }

@@ -21,8 +21,8 @@ export interface Order {
   readonly request: RequestHead
   /** What is to be validated; undefined: nothing is stored, or it has no validator. */
   readonly stored: StoredResponse | undefined
-  /** Whether anybody still waits for the head. */
-  readonly isAwaited: () => boolean
+  /** Whether somebody wants it who does not read it: a viewer that waits for the head, or a validation behind a stale hit. */
+  readonly isWanted: () => boolean
 }
 
 /**
