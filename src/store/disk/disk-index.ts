@@ -94,13 +94,11 @@ export class DiskIndex {
   /** Answers what had to go for it: the same variant, the least recently used of too many, itself when there is no room. */
   add(entry: Entry): Entry[] {
     const gone: Entry[] = []
-    const same = this.find(entry.keyHash, entry.variantHash)
+    const variants = this.variants(entry.keyHash)
+    const same = variants.find((variant) => variant.variantHash === entry.variantHash)
     if (same !== undefined) gone.push(same)
-    else {
-      const variants = this.variants(entry.keyHash)
-      if (variants.length >= MAX_VARIANTS) {
-        gone.push(variants.reduce((least, variant) => (variant.usedAs < least.usedAs ? variant : least)))
-      }
+    else if (variants.length >= MAX_VARIANTS) {
+      gone.push(variants.reduce((least, variant) => (variant.usedAs < least.usedAs ? variant : least)))
     }
     for (const before of gone) this.remove(before)
     this.#put(entry)

@@ -177,7 +177,8 @@ export class DiskStore implements Store {
     const state = await journal.load(replay)
     for (const entry of await replay.finish(files, layout)) removal.later(entry)
     if (state === 'damaged') health.damaged(layout.journal, new Error('records of the journal are damaged'))
-    await this.#rewriteJournal()
+    if (state === 'whole') this.#tidy()
+    else await this.#rewriteJournal()
     this.#reconciled = this.#reconcile()
     // Without a whole journal there may be files that nobody has counted.
     if (state === 'damaged' || (state === 'absent' && !isNew)) this.#trusted = this.#reconciled

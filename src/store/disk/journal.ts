@@ -67,7 +67,10 @@ export class Journal {
     this.#onGrown = onGrown
   }
 
-  /** Reads it from the beginning. Answers whether every record was as it was written; no journal at all is `absent`. */
+  /**
+   * Reads it from the beginning, and goes on at its end when it is `whole`: every record is as it was written. Else it
+   * takes no records until it is rewritten.
+   */
   async load(reader: JournalReader): Promise<'whole' | 'damaged' | 'absent'> {
     let bytes: Buffer
     try {
@@ -79,11 +82,15 @@ export class Journal {
     }
     if (!bytes.subarray(0, RECORD_BYTES).equals(opening())) return 'damaged'
     let isWhole = true
-    // A torn record at the end is what a kill leaves behind: it spoils nothing.
-    for (let at = RECORD_BYTES; at + RECORD_BYTES <= bytes.byteLength; at += RECORD_BYTES) {
-      if (!read(bytes.subarray(at, at + RECORD_BYTES), reader)) isWhole = false
+    // A torn record at the end is what a kill leaves behind: it spoils nothing, and the next one is written over it.
+    const records = Math.floor(bytes.byteLength / RECORD_BYTES)
+    for (let record = 1; record < records; record++) {
+      if (!read(bytes, record * RECORD_BYTES, reader)) isWhole = false
     }
-    return isWhole ? 'whole' : 'damaged'
+    if (!isWhole) return 'damaged'
+    this.#handle = await this.#files.open(this.#path, 'r+')
+    this.#setRecords(records)
+    return 'whole'
   }
 
   /** Whether it says much that no longer matters, with so many entries alive. */
@@ -93,7 +100,8 @@ export class Journal {
 
   /** Answers when it is written. False: it could not be, which is counted, and the next start finds out by itself. */
   append(verb: JournalVerb, entry: Entry): Promise<boolean> {
-    const record = encode(verb, entry)
+    const record = Buffer.alloc(RECORD_BYTES)
+    encode(verb, entry, record, 0)
     this.#pending.push(record)
     this.#since?.push(record)
     this.#batch ??= this.#afterLast(() => this.#writeBatch())
@@ -132,8 +140,10 @@ export class Journal {
       await writeFully(handle, [opening()], 0)
       let records = 1
       for (let start = 0; start < entries.length; start += ENTRIES_A_TURN) {
-        const part = entries.slice(start, start + ENTRIES_A_TURN).map((entry) => encode('put', entry))
-        await writeFully(handle, [Buffer.concat(part)], records * RECORD_BYTES)
+        const part = entries.slice(start, start + ENTRIES_A_TURN)
+        const bytes = Buffer.alloc(part.length * RECORD_BYTES)
+        for (const [index, entry] of part.entries()) encode('put', entry, bytes, index * RECORD_BYTES)
+        await writeFully(handle, [bytes], records * RECORD_BYTES)
         records += part.length
         await nextTurn()
       }
@@ -198,27 +208,25 @@ function opening(): Buffer {
   return bytes
 }
 
-function encode(verb: JournalVerb, entry: Entry): Buffer {
-  const bytes = Buffer.alloc(RECORD_BYTES)
-  bytes.write(entry.keyHash, 0, 'latin1')
-  bytes.writeInt32LE(entry.variantHash, 16)
-  bytes.writeUIntLE(entry.generation, 20, 6)
-  bytes.writeUIntLE(entry.bytes, 26, 6)
-  bytes.writeUInt32LE(entry.headBytes, 32)
-  bytes.writeUInt8(CODE[verb], 36)
-  bytes.writeUInt32LE(crc32(bytes.subarray(0, SUM_AT)), SUM_AT)
-  return bytes
+function encode(verb: JournalVerb, entry: Entry, bytes: Buffer, at: number): void {
+  bytes.write(entry.keyHash, at, 'latin1')
+  bytes.writeInt32LE(entry.variantHash, at + 16)
+  bytes.writeUIntLE(entry.generation, at + 20, 6)
+  bytes.writeUIntLE(entry.bytes, at + 26, 6)
+  bytes.writeUInt32LE(entry.headBytes, at + 32)
+  bytes.writeUInt8(CODE[verb], at + 36)
+  bytes.writeUInt32LE(crc32(bytes.subarray(at, at + SUM_AT)), at + SUM_AT)
 }
 
 /** False when the record is damaged. */
-function read(bytes: Buffer, reader: JournalReader): boolean {
-  if (bytes.readUInt32LE(SUM_AT) !== crc32(bytes.subarray(0, SUM_AT))) return false
+function read(bytes: Buffer, at: number, reader: JournalReader): boolean {
+  if (bytes.readUInt32LE(at + SUM_AT) !== crc32(bytes.subarray(at, at + SUM_AT))) return false
   const name = {
-    keyHash: bytes.toString('latin1', 0, KEY_HASH_BYTES),
-    variantHash: bytes.readInt32LE(16),
-    generation: bytes.readUIntLE(20, 6),
+    keyHash: bytes.toString('latin1', at, at + KEY_HASH_BYTES),
+    variantHash: bytes.readInt32LE(at + 16),
+    generation: bytes.readUIntLE(at + 20, 6),
   }
-  if (bytes.readUInt8(36) === CODE.remove) reader.remove(name)
-  else reader.put(new Entry(name, bytes.readUIntLE(26, 6), bytes.readUInt32LE(32)))
+  if (bytes.readUInt8(at + 36) === CODE.remove) reader.remove(name)
+  else reader.put(new Entry(name, bytes.readUIntLE(at + 26, 6), bytes.readUInt32LE(at + 32)))
   return true
 }
