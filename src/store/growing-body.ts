@@ -208,7 +208,10 @@ export class GrowingBody implements Body {
 
   #slowest(): Reader | undefined {
     let slowest: Reader | undefined
-    for (const reader of this.#readers) if (slowest === undefined || reader.at < slowest.at) slowest = reader
+    for (const reader of this.#readers) {
+      if (reader.dropped !== undefined) continue
+      if (slowest === undefined || reader.at < slowest.at) slowest = reader
+    }
     return slowest
   }
 
@@ -253,9 +256,9 @@ class Reader {
     onMoved?.()
   }
 
+  /** Its place stays what it is: beyond its range it would take the drop for the end. */
   drop(reason: Error): void {
     this.dropped = reason
-    this.at = Number.MAX_SAFE_INTEGER
     this.wake()
   }
 }

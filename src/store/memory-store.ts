@@ -109,8 +109,11 @@ export class MemoryStore implements Store {
     const variants = entry.variants.map((stored) =>
       stored === before ? { head, body: stored.body } : stored,
     )
-    const bytes = entry.bytes - headBytes(before.head) + headBytes(head)
-    this.#entries.set(head.key, { variants, bytes, hits: entry.hits })
+    const growth = headBytes(head) - headBytes(before.head)
+    // Making room may cost the entry itself its place; with no room for the new head the old one is no longer true.
+    if (growth > 0 && !this.#makeRoom(growth, head)) await this.delete(head.key)
+    if (!this.#entries.has(head.key)) return false
+    this.#entries.set(head.key, { variants, bytes: entry.bytes + growth, hits: entry.hits })
     return true
   }
 
@@ -177,6 +180,10 @@ export class MemoryStore implements Store {
   }
 
   #put(stored: StoredResponse, bytes: number): StoredResponse | undefined {
+    if (this.#closed) {
+      this.#reserved -= bytes
+      return undefined
+    }
     const { key } = stored.head
     const entry = this.#entries.peek(key)
     const others = (entry?.variants ?? []).filter((other) => !isSameVariant(other.head, stored.head))
