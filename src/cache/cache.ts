@@ -4,7 +4,6 @@ import type { CacheStatus, Forwarded } from '../rfc/cache-status.ts'
 import { loops } from '../rfc/connection.ts'
 import { isFresh, remainingSeconds } from '../rfc/freshness.ts'
 import type { Instant, RequestHead } from '../rfc/heads.ts'
-import { wantedRange } from '../rfc/range.ts'
 import { matches } from '../rfc/vary.ts'
 import { GrowingBody } from '../store/growing-body.ts'
 import type { CacheKey, StoredResponse } from '../store/store.ts'
@@ -15,6 +14,7 @@ import { type Flight, Flights, type Part } from './flights.ts'
 import type { FillContext, Filled } from './journey.ts'
 import { cacheKey } from './key.ts'
 import { Passes } from './passes.ts'
+import { isFarAhead } from './range-choice.ts'
 import type { Route } from './routes.ts'
 import { passedOn } from './upstream-request.ts'
 
@@ -46,12 +46,6 @@ export interface PassedAnswer {
 
 export type Answer = StoredAnswer | PassedAnswer
 
-/** How long a key is remembered as one whose responses are not kept. */
-const PASSES_FOR_MS = 60_000
-/** A live stream's key may be storable again soon. */
-const DECLINED_FOR_MS = 1_000
-/** A viewer who asks for something so far ahead of a growing body is better served by the origin. */
-const FAR_AHEAD_BYTES = 8 * 1024 * 1024
 /** How often a request looks again when what it waited for turned out to be for others. */
 const MAX_LOOKS = 3
 
@@ -108,10 +102,10 @@ export class Cache {
           throw new RelaisError('ONLY_IF_CACHED')
         case 'validate':
         case 'fill': {
-          if (look > MAX_LOOKS || this.#passes.has(key, now))
-            return this.#pass(route, request, signal, 'bypass')
           const { fwd } = verdict
           const fallback = verdict.kind === 'validate' ? verdict.stored : verdict.stale
+          if (look > MAX_LOOKS || this.#passes.has(key, request, now))
+            return this.#passOr(fallback, route, request, signal)
           const toValidate = verdict.kind === 'validate' ? verdict.stored : undefined
           const running = this.#running(key, request)
           const flight = running ?? this.#start(route, key, request, toValidate)
@@ -162,17 +156,17 @@ export class Cache {
     if (filled.kind === 'stored') return this.#shared(walk, filled, part)
     const { response, reason } = filled
     const { status } = response.head
-    this.#passes.remember(
-      key,
-      this.#context.clock() + (reason === 'declined' ? DECLINED_FOR_MS : PASSES_FOR_MS),
-    )
     const stale = status >= 500 ? this.#inPlace(fallback) : undefined
+    // As long as something stands in nobody queues in vain.
+    if (stale === undefined) this.#passes.remember(key, reason, this.#context.clock())
     if (part === 'follower') return stale
     // It was asked for whole, and whole it is worth nothing to one who wants a part.
     if (stale !== undefined || request.fields['range'] !== undefined) {
       response.cancel()
       return stale ?? this.#pass(route, request, signal, 'bypass')
     }
+    // It was asked for on the flight's behalf, but from here on this viewer alone keeps it.
+    signal.addEventListener('abort', response.cancel, { once: true })
     return {
       kind: 'passed',
       outcome: 'pass',
@@ -217,10 +211,35 @@ export class Cache {
     return flight
   }
 
-  async #pass(route: Route, request: RequestHead, signal: AbortSignal, fwd: Forwarded): Promise<Answer> {
+  async #pass(
+    route: Route,
+    request: RequestHead,
+    signal: AbortSignal,
+    fwd: Forwarded,
+  ): Promise<PassedAnswer> {
     const response = await route.source.fetch(passedOn(route, request, this.#context.node), signal)
     const status = { hit: false, fwd, fwdStatus: response.head.status }
     return { kind: 'passed', outcome: 'pass', response, status }
+  }
+
+  /** Passes, unless the origin fails and something may stand in. */
+  async #passOr(
+    fallback: StoredResponse | undefined,
+    route: Route,
+    request: RequestHead,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    let answer: PassedAnswer
+    try {
+      answer = await this.#pass(route, request, signal, 'bypass')
+    } catch (error) {
+      const stale = signal.aborted ? undefined : this.#inPlace(fallback)
+      if (stale === undefined) throw error
+      return stale
+    }
+    const stale = answer.response.head.status >= 500 ? this.#inPlace(fallback) : undefined
+    if (stale !== undefined) answer.response.cancel()
+    return stale ?? answer
   }
 
   /** One validation at a time; who comes meanwhile is served what is stored (RFC 5861 section 3). */
@@ -259,14 +278,4 @@ interface Walk {
   /** What may stand in when the origin fails. */
   readonly fallback: StoredResponse | undefined
   readonly signal: AbortSignal
-}
-
-/** Whether the viewer would have to wait for many bytes that it did not ask for. */
-function isFarAhead(stored: StoredResponse, request: RequestHead): boolean {
-  const { body, head } = stored
-  if (!(body instanceof GrowingBody)) return false
-  const wanted = wantedRange(request, head)
-  if (wanted === 'whole') return false
-  const first = 'first' in wanted ? wanted.first : Math.max(0, (body.size ?? 0) - wanted.suffix)
-  return first > body.received + FAR_AHEAD_BYTES
 }

@@ -42,7 +42,8 @@ export class Flight {
 
   /** Whether a request that comes now may walk along: until the head is here anyone, then those it fits. */
   takes(request: RequestHead, mayJoin: (stored: StoredResponse) => boolean): boolean {
-    if (this.#filled === undefined) return true
+    // Given up, it fails in a moment, and with a reason that concerns nobody who comes now.
+    if (this.#filled === undefined) return !this.#controller.signal.aborted
     return (
       this.#filled.kind === 'stored' &&
       matches(this.#filled.stored.head.variant, request) &&

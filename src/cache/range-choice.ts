@@ -4,6 +4,9 @@ import { type ByteRange, resolveRange, selectRange, wantedRange } from '../rfc/r
 import { GrowingBody } from '../store/growing-body.ts'
 import type { StoredResponse } from '../store/store.ts'
 
+/** A viewer who asks for something so far ahead of a growing body is better served by the origin. */
+const FAR_AHEAD_BYTES = 8 * 1024 * 1024
+
 export type RangeChoice =
   | { readonly kind: 'whole' }
   /** `size` is undefined when nobody knows yet how large the whole will be. */
@@ -47,4 +50,14 @@ async function chooseWhileGrowing(
   if (body.size !== undefined) return choose(stored, request, body.size)
   const range = resolveRange(wanted, body.received)
   return range === 'unsatisfiable' ? WHOLE : { kind: 'part', range, size: undefined }
+}
+
+/** Whether the viewer would have to wait for many bytes that it did not ask for. */
+export function isFarAhead(stored: StoredResponse, request: RequestHead): boolean {
+  const { body, head } = stored
+  if (!(body instanceof GrowingBody)) return false
+  const wanted = wantedRange(request, head)
+  if (wanted === 'whole') return false
+  const first = 'first' in wanted ? wanted.first : Math.max(0, (body.size ?? 0) - wanted.suffix)
+  return first > body.received + FAR_AHEAD_BYTES
 }
