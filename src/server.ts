@@ -8,7 +8,8 @@ import { type Stream, Streams } from './cache/streams.ts'
 import type { Config } from './config.ts'
 import { RelaisError } from './errors.ts'
 import { Door } from './http/door.ts'
-import { openFront } from './http/front.ts'
+import { type Destination, Forwarder } from './http/forwarder.ts'
+import { type Front, openFront } from './http/front.ts'
 import { HeadLines } from './http/head-lines.ts'
 import { Sender } from './http/send.ts'
 import { Traffic } from './http/traffic.ts'
@@ -59,22 +60,31 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
   const table = new RouteTable([...groups.keys()])
   const streams = new Streams()
   const traffic = new Traffic()
-  const onTrouble: FillContext['onTrouble'] = (what, error, target) =>
-    logger.warn({ err: error, target }, what)
+  const warn = warnOnce(logger)
+  const onTrouble: FillContext['onTrouble'] = (what, error, target) => warn(what, error, { target })
   const cache = new Cache({ store, streams, clock, node, onTrouble })
+  const destinationOf = (route: Route): Destination => preferredOf(groups, route)
+  const forwarder = new Forwarder({
+    node,
+    clock,
+    pool: agent,
+    destinationOf,
+    onWritten: (route, target) => void cache.invalidate(route, target),
+    failure: upstreamError,
+  })
   const door = new Door({
     cache,
     routes: table,
     sender: new Sender(new HeadLines(node), node),
+    forwarder,
     traffic,
     clock,
     nextRequestId: countFrom(startedAt),
     onAccount: config.log.access ? (account) => logger.info(account, 'request') : undefined,
-    onTrouble: (error, requestId) => logger.warn({ err: error, requestId }, 'an answer failed'),
+    onTrouble: (error, requestId) => warn('an answer failed', error, { requestId }),
   })
-  const destinationOf = (route: Route): { address: string; path: string } => preferredOf(groups, route)
   let isReady = false
-  let app: FastifyInstance | undefined
+  let front: Front | undefined
   const readStats = async (): Promise<Stats> => ({
     node,
     version,
@@ -82,23 +92,16 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     ...counted(traffic, groups),
     ...store.stats(),
     fills: cache.flights,
-    viewers: app === undefined ? 0 : await connectionsOf(app),
+    viewers: front === undefined ? 0 : await connectionsOf(front.app),
     streams: streams.list().map((stream) => describeStream(stream, clock())),
     siblings: [],
   })
-  const floor = {
-    door,
-    routes: [...groups.keys()],
-    node,
-    destinationOf,
-    agent,
-    onBytes: (route: Route, bytes: number) => traffic.bytes(route, bytes),
-    onWritten: (route: Route, target: string) => void cache.invalidate(route, target),
-    failure: (error: unknown, nextHop: string) => upstreamError(error, nextHop, 'head'),
-  }
-  app = await openFront(door, floor, config.http, logger, (office) =>
+  const floor = { door, routes: [...groups.keys()], node, destinationOf }
+  const opened = await openFront(floor, config.http, logger, (office) =>
     openOffice(office, { access: new Access(config.ops), readStats, isReady: () => isReady }),
   )
+  front = opened
+  const { app } = opened
   try {
     await app.listen(config.listen)
   } catch (error) {
@@ -106,18 +109,30 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     throw new Error(cannotListen(config, error), { cause: error })
   }
   isReady = true
-  const front = app
   return {
-    url: urlOf(front, config.listen.host),
+    url: urlOf(app, config.listen.host),
     readStats,
     async close() {
       isReady = false
-      door.drain()
-      await drained(front, config.http.drainTimeout)
-      await front.close()
+      await opened.drain()
+      await app.close()
       await store.close()
       await agent.destroy()
     },
+  }
+}
+
+/** A failed fill is the same error to all who waited for it, and is one line of the log. */
+function warnOnce(
+  logger: FastifyBaseLogger,
+): (what: string, error: unknown, about: Readonly<Record<string, string>>) => void {
+  const told = new WeakSet<object>()
+  return (what, error, about) => {
+    if (typeof error === 'object' && error !== null) {
+      if (told.has(error)) return
+      told.add(error)
+    }
+    logger.warn({ err: error, ...about }, what)
   }
 }
 
@@ -132,19 +147,6 @@ async function openStore(config: Config, logger: FastifyBaseLogger): Promise<Sto
     log: (event) => logger.warn({ disk: path, ...event }, 'disk'),
   })
   return new TieredStore({ memory, disk })
-}
-
-/** Stops listening at once, then waits for the viewers that are being served; cuts those who take too long. */
-async function drained(app: FastifyInstance, timeoutMs: number): Promise<void> {
-  const { server } = app
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  server.closeIdleConnections()
-  const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
-  // A connection becomes idle when its response ends, and nobody but us would close it then.
-  const sweep = setInterval(() => server.closeIdleConnections(), 50)
-  await closed
-  clearTimeout(timer)
-  clearInterval(sweep)
 }
 
 function counted(
@@ -180,13 +182,11 @@ function describeStream({ manifest, facts, readAt }: Stream, now: Instant): Stre
   }
 }
 
-function preferredOf(
-  groups: ReadonlyMap<Route, OriginGroup>,
-  route: Route,
-): { address: string; path: string } {
+function preferredOf(groups: ReadonlyMap<Route, OriginGroup>, route: Route): Destination {
   const group = groups.get(route)
   if (group === undefined) throw new RelaisError('NO_ROUTE')
-  return group.preferred
+  const { address, name, path } = group.preferred
+  return { address, host: name, path }
 }
 
 /** Unique in this process, and between restarts as far as a log goes. */

@@ -1,10 +1,11 @@
 /** The door: what comes in is answered from memory at once, or through the judge; what the judge declines is not ours. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Cache, Outcome } from '../cache/cache.ts'
+import type { Answer, Cache } from '../cache/cache.ts'
 import type { Route, RouteTable } from '../cache/routes.ts'
 import { RelaisError } from '../errors.ts'
 import type { Clock, RequestHead } from '../rfc/heads.ts'
-import { checkRequest, requestHead } from './request-head.ts'
+import type { Forwarder } from './forwarder.ts'
+import { checkRequest, hasBody, requestHead } from './request-head.ts'
 import { breakOff, type Sender } from './send.ts'
 import type { Traffic } from './traffic.ts'
 import { type Account, Visit } from './visit.ts'
@@ -16,12 +17,14 @@ export interface DoorContext {
   readonly cache: Cache
   readonly routes: RouteTable
   readonly sender: Sender
+  /** Takes what is not for a cache, and everything when the cache is broken. */
+  readonly forwarder: Forwarder
   readonly traffic: Traffic
   readonly clock: Clock
   readonly nextRequestId: () => string
   /** One line a request; undefined: no access log is kept. */
   readonly onAccount: ((account: Account) => void) | undefined
-  /** An answer that broke off, or a fault of ours. */
+  /** An answer that broke off, an upstream that failed, or a fault of ours; never one of the viewer. */
   readonly onTrouble: (error: unknown, requestId: string) => void
 }
 
@@ -54,122 +57,132 @@ export class Door {
     if (answer === undefined) return false
     const { traffic, sender, onAccount, clock } = this.#context
     if (this.#isDraining) response.shouldKeepAlive = false
-    traffic.count(route, answer.outcome)
-    const visit = onAccount === undefined ? undefined : this.#visit(request, response, answer.outcome)
+    const { outcome } = answer
+    const visit =
+      onAccount === undefined ? undefined : new Visit(this.#context.nextRequestId(), request, outcome)
     const bytes = sender.sendHit(response, request, answer, clock(), visit)
+    // Counted only now: what throws before is answered, and counted, the long way.
     if (bytes !== undefined) {
+      traffic.count(route, outcome)
       traffic.bytes(route, bytes)
-      if (visit !== undefined) visit.bytes = bytes
+      if (visit !== undefined) {
+        visit.bytes = bytes
+        this.#report(visit, response)
+      }
       return true
     }
-    const part = visit ?? this.#visit(request, response, answer.outcome)
+    const part = visit ?? new Visit(this.#context.nextRequestId(), request, outcome)
     const sent = sender.sendStored(response, request, answer, clock(), part, NEVER)
+    traffic.count(route, outcome)
     traffic.bytes(route, part.bytes)
+    this.#report(part, response)
     // Whatever `immediate` hands out lies in memory, so there is nothing left to wait for but a fault of ours.
     if (sent !== undefined) sent.catch((error) => this.#failed(response, error, part))
     return true
   }
 
-  /** `answerAtOnce` threw; what was begun can never be whole. */
-  failedAtOnce(response: ServerResponse, error: unknown): void {
-    this.#context.onTrouble(error, this.#context.nextRequestId())
-    if (response.headersSent) breakOff(response)
+  /** `answerAtOnce` threw. False: nothing was begun, and the long way is still open. */
+  failedAtOnce(response: ServerResponse, error: unknown): boolean {
+    const { onTrouble, nextRequestId, traffic } = this.#context
+    onTrouble(error, nextRequestId())
+    if (!response.headersSent) return false
+    traffic.count(undefined, 'error')
+    breakOff(response)
+    return true
   }
 
-  /**
-   * Answers through the judge. `accept` is called before anything is written. False: the plain proxy should try, for it
-   * is not for a cache, or the cache failed.
-   */
-  async answer(message: IncomingMessage, response: ServerResponse, accept: () => void): Promise<boolean> {
+  /** Answers through the judge, or by passing the request on. Never rejects. */
+  async answer(message: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { routes, traffic, sender, clock } = this.#context
     const request = requestHead(message)
-    const { routes, traffic } = this.#context
     const route = routes.match(request.target)
-    const visit = this.#visit(request, response, 'error')
+    // What a viewer who leaves early had asked for.
+    const visit = new Visit(this.#context.nextRequestId(), request, isForCache(request) ? 'miss' : 'pass')
+    this.#report(visit, response)
     if (this.#isDraining) response.shouldKeepAlive = false
-    let isAccepted = false
-    const accepted = (): void => {
-      isAccepted = true
-      accept()
-    }
+    const leaving = new AbortController()
+    response.once('close', () => leaving.abort(new Error('the viewer left')))
+    let isCounted = false
     try {
       checkRequest(message, request)
+      if (OFFICE.test(request.target)) throw new RelaisError('NOT_FOUND')
       if (route === undefined) throw new RelaisError('NO_ROUTE')
-      if (request.method !== 'GET' && request.method !== 'HEAD') return this.#declined(route, visit)
-      await this.#serve(route, request, response, visit, accepted)
+      const answer = await this.#ask(message, route, request, visit, leaving.signal)
+      visit.outcome = answer.outcome
+      traffic.count(route, answer.outcome)
+      isCounted = true
+      // What is left of the request's body would be read as the next request.
+      if (isUnread(message)) response.shouldKeepAlive = false
+      if (answer.kind === 'passed') await sender.sendPassed(response, request, answer, visit, leaving.signal)
+      else await sender.sendStored(response, request, answer, clock(), visit, leaving.signal)
     } catch (error) {
-      if (isAccepted) {
-        traffic.cut(route)
-      } else if (error instanceof RelaisError) {
-        traffic.count(route, 'error')
-        accept()
-      } else if (response.destroyed) {
-        // The viewer left before there was an answer; it had been asked for on its behalf.
-        traffic.count(route, 'miss')
-        accept()
-      } else {
-        // A broken cache is still a working proxy.
-        this.#context.onTrouble(error, visit.requestId)
-        return this.#declined(route, visit)
-      }
+      if (!isCounted) traffic.count(route, leaving.signal.aborted ? visit.outcome : 'error')
+      else if (response.headersSent) traffic.cut(route)
       this.#failed(response, error, visit)
     } finally {
       traffic.bytes(route, visit.bytes)
     }
-    return true
   }
 
-  #declined(route: Route | undefined, visit: Visit): false {
-    visit.outcome = 'pass'
-    this.#context.traffic.count(route, 'pass')
-    return false
+  /** An error of what is not a route: the office, or nothing at all. */
+  refuse(message: IncomingMessage, response: ServerResponse, error: RelaisError): void {
+    const visit = new Visit(this.#context.nextRequestId(), requestHead(message), 'error')
+    this.#report(visit, response)
+    if (this.#isDraining || isUnread(message)) response.shouldKeepAlive = false
+    this.#context.traffic.count(undefined, 'error')
+    this.#failed(response, error, visit)
+    this.#context.traffic.bytes(undefined, visit.bytes)
   }
 
-  /** An error before any route was taken, or in the plain proxy. */
-  refuse(response: ServerResponse, error: RelaisError): void {
-    this.#failed(
-      response,
-      error,
-      new Visit(this.#context.nextRequestId(), { method: '', target: '', fields: {} }),
-    )
-  }
-
-  async #serve(
+  async #ask(
+    message: IncomingMessage,
     route: Route,
     request: RequestHead,
-    response: ServerResponse,
     visit: Visit,
-    accepted: () => void,
-  ): Promise<void> {
-    const { cache, sender, clock, traffic } = this.#context
-    const leaving = new AbortController()
-    response.once('close', () => leaving.abort(new Error('the viewer left')))
-    const answer = await cache.answer(route, request, leaving.signal)
-    visit.outcome = answer.outcome
-    traffic.count(route, answer.outcome)
-    accepted()
-    if (answer.kind === 'passed') await sender.sendPassed(response, request, answer, visit, leaving.signal)
-    else await sender.sendStored(response, request, answer, clock(), visit, leaving.signal)
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const { cache, forwarder, onTrouble } = this.#context
+    if (!isForCache(request)) return forwarder.forward(route, message, request, 'method', signal)
+    try {
+      return await cache.answer(route, request, signal)
+    } catch (error) {
+      if (error instanceof RelaisError || signal.aborted) throw error
+      // A broken cache is still a working proxy.
+      onTrouble(error, visit.requestId)
+      return forwarder.forward(route, message, request, 'bypass', signal)
+    }
   }
 
-  #visit(request: RequestHead, response: ServerResponse, outcome: Outcome): Visit {
-    const visit = new Visit(this.#context.nextRequestId(), request)
-    visit.outcome = outcome
+  /** One line when it is over. */
+  #report(visit: Visit, response: ServerResponse): void {
     const { onAccount } = this.#context
     if (onAccount !== undefined) response.once('close', () => onAccount(visit.account(response)))
-    return visit
   }
 
   /** Says what went wrong, or, when the head is gone already, cuts the answer so that nobody takes it for whole. */
   #failed(response: ServerResponse, error: unknown, visit: Visit): void {
     if (response.destroyed) return // there is nobody left to tell
     const known = error instanceof RelaisError ? error : new RelaisError('INTERNAL', { cause: error })
-    this.#context.onTrouble(error, visit.requestId)
+    if (!isOfViewer(known)) this.#context.onTrouble(error, visit.requestId)
     if (response.headersSent) {
       breakOff(response)
       return
     }
     visit.outcome = 'error'
     visit.begins()
-    this.#context.sender.sendError(response, known, visit.requestId)
+    visit.bytes += this.#context.sender.sendError(response, visit.method, known, visit.requestId)
   }
+}
+
+function isUnread(message: IncomingMessage): boolean {
+  return !message.complete && hasBody(message)
+}
+
+function isForCache({ method }: RequestHead): boolean {
+  return method === 'GET' || method === 'HEAD'
+}
+
+/** Such errors are told to whoever caused them, and are no news to whoever runs the node. */
+function isOfViewer(error: RelaisError): boolean {
+  return error.status < 500 || error.code === 'ONLY_IF_CACHED'
 }

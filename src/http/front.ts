@@ -9,26 +9,49 @@ import {
   STATUS_CODES,
 } from 'node:http'
 import type { Socket } from 'node:net'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify'
 import { ERRORS, type ErrorName, RelaisError } from '../errors.ts'
+import { formatProxyStatus } from '../rfc/proxy-status.ts'
 import type { Door } from './door.ts'
+import { drain } from './drain.ts'
 import { type FloorContext, layFloor } from './floor.ts'
 import type { HttpOptions } from './options.ts'
 
 /** Heads of requests may be no larger (errors.ts says so to the viewer). */
 const MAX_HEAD_BYTES = 16 * 1024
 
+/** How often heads that are too long in coming are looked for. */
+const MAX_HEAD_CHECK_MS = 1_000
+
+export interface Front {
+  readonly app: FastifyInstance
+  /** Takes no new viewers; settles when the last one is gone, or was cut after the drain timeout. */
+  drain(): Promise<void>
+}
+
 /**
  * The hit path costs little more than its bytes because it does not pass through routing, hooks and replies; everything
  * else does.
  */
 export async function openFront(
-  door: Door,
   floor: FloorContext,
   options: HttpOptions,
   logger: FastifyBaseLogger,
   office: (app: FastifyInstance) => void,
-): Promise<FastifyInstance> {
+): Promise<Front> {
+  const { door } = floor
+  const upgraded = new Set<Socket>()
+  const server = openServer(floor.node, options, upgraded)
+  const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    reply.hijack()
+    door.refuse(request.raw, reply.raw, known(error))
+  }
   const app: FastifyInstance = Fastify({
     loggerInstance: logger,
     // The door writes one line a request, when it is over.
@@ -39,51 +62,60 @@ export async function openFront(
     forceCloseConnections: false,
     return503OnClosing: false,
     exposeHeadRoutes: false,
-    serverFactory: (handler) => openServer(door, handler, options),
-    frameworkErrors: (error, _request, reply) => {
+    serverFactory: (handler) => server.on('request', longWay(door, handler)),
+    // Fastify cannot decode the path. That is no reason why the origin should not.
+    frameworkErrors: (_error, request, reply) => {
       reply.hijack()
-      door.refuse(reply.raw, known(error))
+      void door.answer(request.raw, reply.raw)
     },
   })
-  app.setErrorHandler((error, _request, reply) => {
-    reply.hijack()
-    door.refuse(reply.raw, known(error))
-  })
-  app.setNotFoundHandler((_request, reply) => {
-    reply.hijack()
-    door.refuse(reply.raw, new RelaisError('NOT_FOUND'))
-  })
+  app.setErrorHandler(refuse)
+  app.setNotFoundHandler((request, reply) => refuse(new RelaisError('NOT_FOUND'), request, reply))
   office(app)
   await layFloor(app, floor, METHODS)
-  return app
+  return {
+    app,
+    drain: () => {
+      door.drain()
+      return drain(server, upgraded, options.drainTimeout)
+    },
+  }
 }
 
-function openServer(door: Door, handler: RequestListener, options: HttpOptions): Server {
-  const server = createServer(
-    {
-      maxHeaderSize: MAX_HEAD_BYTES,
-      headersTimeout: options.headTimeout,
-      // A body may take as long as it takes; that of a POST is the origin's to judge.
-      requestTimeout: 0,
-      keepAliveTimeout: options.keepAliveTimeout,
-      noDelay: true,
-      // Other upgrades than WebSocket (h2c) are offers that may be ignored (RFC 9110 section 7.8).
-      shouldUpgradeCallback: (request: IncomingMessage) =>
-        request.headers.upgrade?.toLowerCase() === 'websocket',
-    },
-    (request, response) => {
-      if (wasAnsweredAtOnce(door, request, response)) return
-      // A connection on which nothing moves is let go; while an origin is waited for, nothing can.
-      response.on('timeout', () => {
-        if (response.writableLength > 0) response.destroy()
-      })
-      handler(request, response)
-    },
-  )
+function openServer(node: string, options: HttpOptions, upgraded: Set<Socket>): Server {
+  const server = createServer({
+    maxHeaderSize: MAX_HEAD_BYTES,
+    headersTimeout: options.headTimeout,
+    connectionsCheckingInterval: Math.min(options.headTimeout, MAX_HEAD_CHECK_MS),
+    // A body may take as long as it takes; that of a POST is the origin's to judge.
+    requestTimeout: 0,
+    keepAliveTimeout: options.keepAliveTimeout,
+    noDelay: true,
+    // Other upgrades than WebSocket (h2c) are offers that may be ignored (RFC 9110 section 7.8).
+    shouldUpgradeCallback: (request: IncomingMessage) =>
+      request.headers.upgrade?.toLowerCase() === 'websocket',
+  })
   server.maxConnections = options.maxConnections
   server.timeout = options.stallTimeout
-  server.on('clientError', refuseMalformed)
+  server.on('clientError', (error, socket) => refuseMalformed(node, error, socket as Socket))
+  // An expectation other than 100-continue may be ignored (RFC 9110 section 10.1.1).
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response))
+  server.on('upgrade', (_request: IncomingMessage, socket: Socket) => {
+    upgraded.add(socket)
+    socket.once('close', () => upgraded.delete(socket))
+  })
   return server
+}
+
+function longWay(door: Door, handler: RequestListener): RequestListener {
+  return (request, response) => {
+    if (wasAnsweredAtOnce(door, request, response)) return
+    // A connection on which nothing moves is let go; while an origin is waited for, nothing can.
+    response.on('timeout', () => {
+      if (response.writableLength > 0) response.destroy()
+    })
+    handler(request, response)
+  }
 }
 
 /** A fault of ours on the hit path costs one answer and not the process: what was not begun goes the long way. */
@@ -91,14 +123,14 @@ function wasAnsweredAtOnce(door: Door, request: IncomingMessage, response: Serve
   try {
     return door.answerAtOnce(request, response)
   } catch (error) {
-    door.failedAtOnce(response, error)
-    return response.headersSent
+    return door.failedAtOnce(response, error)
   }
 }
 
 /** What Node's parser rejects never becomes a request; its sender is told why in the same form as always. */
-function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
+function refuseMalformed(node: string, error: NodeJS.ErrnoException, socket: Answering): void {
+  // Into an answer that has begun no other may be written.
+  if (!socket.writable || error.code === 'ECONNRESET' || socket._httpMessage?.headersSent === true) {
     socket.destroy()
     return
   }
@@ -108,13 +140,17 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? 'REQUEST_TIMEOUT'
         : 'BAD_REQUEST'
-  const { status, message } = ERRORS[name]
+  const { status, message, proxyStatus } = ERRORS[name]
   const body = JSON.stringify({ error: name, message, requestId: null })
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json; charset=utf-8\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+      `content-length: ${Buffer.byteLength(body)}\r\ncache-control: no-store\r\n` +
+      `proxy-status: ${formatProxyStatus(node, { error: proxyStatus })}\r\nconnection: close\r\n\r\n${body}`,
   )
 }
+
+/** Node keeps the answer under way on the socket, and has no other way to ask for it. */
+type Answering = Socket & { readonly _httpMessage?: ServerResponse | null }
 
 /** What Fastify or its plugins reject: a fault of the request's form, or ours. */
 function known(error: unknown): RelaisError {

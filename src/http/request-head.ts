@@ -20,6 +20,8 @@ export function checkRequest(message: IncomingMessage, request: RequestHead): vo
 
 function faultOf(message: IncomingMessage, request: RequestHead): ErrorName | undefined {
   const { method, target } = request
+  // RFC 9112 section 3.2; that there is one at all, Node's server has seen to.
+  if (isTwice(message, 'host')) return 'BAD_REQUEST'
   // OPTIONS * is about the server as a whole (RFC 9110 section 9.3.7).
   if (target === '*' && method === 'OPTIONS') return undefined
   const path = target.split('?', 1)[0] ?? ''
@@ -29,9 +31,18 @@ function faultOf(message: IncomingMessage, request: RequestHead): ErrorName | un
   return undefined
 }
 
-function hasBody(message: IncomingMessage): boolean {
+/** Whether content follows the head, however little. */
+export function hasBody(message: IncomingMessage): boolean {
   const length = message.headers['content-length']
   return message.headers['transfer-encoding'] !== undefined || (length !== undefined && Number(length) > 0)
+}
+
+function isTwice({ rawHeaders }: IncomingMessage, wanted: string): boolean {
+  let count = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]?.toLowerCase() === wanted) count++
+  }
+  return count > 1
 }
 
 function originForm(target: string): string {

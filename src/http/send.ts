@@ -140,8 +140,8 @@ export class Sender {
     await sendFlowing(response, body, visit, signal)
   }
 
-  /** An error that Relais itself has to report; the caller has made sure that no head was sent. */
-  sendError(response: ServerResponse, error: RelaisError, requestId: string): void {
+  /** An error that Relais itself has to report; the caller has made sure that no head was sent. Answers the bytes of body sent. */
+  sendError(response: ServerResponse, method: string, error: RelaisError, requestId: string): number {
     const { message, proxyStatus } = ERRORS[error.code]
     const body = Buffer.from(JSON.stringify({ error: error.code, message, requestId }))
     response.writeHead(error.status, [
@@ -154,7 +154,12 @@ export class Sender {
       'proxy-status',
       formatProxyStatus(this.#node, { error: proxyStatus, nextHop: error.nextHop }),
     ])
+    if (method === 'HEAD') {
+      response.end()
+      return 0
+    }
     response.end(body)
+    return body.byteLength
   }
 
   #begin(

@@ -16,7 +16,7 @@ export interface Account {
   readonly durationMs: number
   /** From the request to the first byte of the answer; undefined when there was none. */
   readonly firstByteMs: number | undefined
-  /** What was said in Cache-Status; undefined for errors made here and for the plain proxy. */
+  /** What was said in Cache-Status; undefined for errors made here. */
   readonly cacheStatus: string | undefined
   /** What kind of thing was answered. */
   readonly kind: string | undefined
@@ -29,14 +29,19 @@ export class Visit {
   readonly #request: RequestHead
   readonly #startedAt = performance.now()
   #firstByteAt: number | undefined
-  outcome: Outcome = 'error'
+  outcome: Outcome
   bytes = 0
   cacheStatus: string | undefined
   kind: string | undefined
 
-  constructor(requestId: string, request: RequestHead) {
+  constructor(requestId: string, request: RequestHead, outcome: Outcome) {
     this.requestId = requestId
     this.#request = request
+    this.outcome = outcome
+  }
+
+  get method(): string {
+    return this.#request.method
   }
 
   /** The head of the answer leaves. */

@@ -17,9 +17,10 @@ export function openOffice(app: FastifyInstance, context: OfficeContext): void {
     if (!context.access.allows(remoteAddress, request.headers.authorization))
       throw new RelaisError('NOT_FOUND')
   }
-  app.get('/stats', { onRequest }, async (_request, reply) => plain(reply).send(await context.readStats()))
-  app.get('/-/live', { onRequest }, async (_request, reply) => plain(reply).send({ status: 'live' }))
-  app.get('/-/ready', { onRequest }, async (_request, reply) => {
+  const options = { onRequest, exposeHeadRoute: true }
+  app.get('/stats', options, async (_request, reply) => plain(reply).send(await context.readStats()))
+  app.get('/-/live', options, async (_request, reply) => plain(reply).send({ status: 'live' }))
+  app.get('/-/ready', options, async (_request, reply) => {
     const isReady = context.isReady()
     return plain(reply)
       .code(isReady ? 200 : 503)
