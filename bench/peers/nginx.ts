@@ -1,0 +1,58 @@
+/** nginx: one worker, proxy_cache on a file system in memory, whole objects sent by sendfile. */
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { freePort, listening } from '../lib/ground.ts'
+import type { Peer } from './peer.ts'
+
+export const nginx: Peer = {
+  name: 'nginx',
+  version: () => spawnSync('nginx', ['-v'], { encoding: 'utf8' }).stderr.replace(/^.*: |\n/g, ''),
+  async start(ground, originPort) {
+    const path = join(ground.path, 'nginx')
+    mkdirSync(path)
+    const port = await freePort()
+    const file = join(path, 'nginx.conf')
+    writeFileSync(file, configuration(path, port, originPort))
+    const child = ground.start('measured', 'nginx', ['-p', path, '-e', join(path, 'error.log'), '-c', file])
+    await listening(port, child)
+    return { name: nginx.name, port, child }
+  },
+}
+
+function configuration(path: string, port: number, originPort: number): string {
+  return `
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile 20000;
+pid ${path}/pid;
+${process.getuid?.() === 0 ? 'user root;' : ''}
+events { worker_connections 19000; }
+http {
+  access_log off;
+  client_body_temp_path ${path}/body;
+  proxy_temp_path ${path}/proxy;
+  fastcgi_temp_path ${path}/fastcgi;
+  uwsgi_temp_path ${path}/uwsgi;
+  scgi_temp_path ${path}/scgi;
+  proxy_cache_path ${path}/cache levels=1:2 keys_zone=segments:16m max_size=2g inactive=1h use_temp_path=off;
+  sendfile on;
+  tcp_nopush on;
+  open_file_cache max=1000 inactive=60s;
+  keepalive_requests 100000000;
+  upstream origin { server 127.0.0.1:${originPort}; keepalive 64; }
+  server {
+    listen 127.0.0.1:${port} backlog=4096;
+    location / {
+      proxy_pass http://origin;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_cache segments;
+      proxy_cache_lock on;
+      proxy_cache_lock_age 10s;
+      proxy_cache_lock_timeout 10s;
+    }
+  }
+}
+`
+}

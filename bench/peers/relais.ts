@@ -1,0 +1,54 @@
+/** Relais, as it lies in the checkout: one process, started as the launcher starts it. */
+import { closeSync, mkdirSync, mkdtempSync, openSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { freePort, listening } from '../lib/ground.ts'
+import type { Peer } from './peer.ts'
+
+export interface RelaisSetting {
+  readonly name: string
+  /** The directory that holds src/; another than this checkout's, to measure a change beside it. */
+  readonly checkout?: string
+  readonly hasAccessLog?: boolean
+  readonly memory?: string
+  /** Whether responses go to a disk as well: a directory of the ground. */
+  readonly hasDisk?: boolean
+  readonly nodeFlags?: readonly string[]
+  /** A channel to whatever `nodeFlags` import. */
+  readonly hasChannel?: boolean
+}
+
+export const HERE = join(import.meta.dirname, '..', '..')
+
+export function relais(setting: RelaisSetting): Peer {
+  const { name, checkout = HERE, hasAccessLog = false, memory = '1GB', hasDisk = false } = setting
+  return {
+    name,
+    version: () => `Relais on Node ${process.version}`,
+    async start(ground, originPort) {
+      const path = mkdtempSync(join(ground.path, 'relais-'))
+      const port = await freePort()
+      const file = join(path, 'proxy.config.json')
+      const disk = { path: hasDisk ? join(path, 'disk') : 'none', maxBytes: '1GB' }
+      if (hasDisk) mkdirSync(disk.path)
+      const config = {
+        node: 'bench',
+        listen: { host: '127.0.0.1', port },
+        routes: [{ prefix: '/', origins: [`http://127.0.0.1:${originPort}`] }],
+        memory: { maxBytes: memory },
+        disk,
+        log: { access: hasAccessLog },
+      }
+      writeFileSync(file, JSON.stringify(config))
+      const nothing = openSync('/dev/null', 'w')
+      const errors = openSync(join(path, 'stderr'), 'w')
+      const args = [...(setting.nodeFlags ?? []), join(checkout, 'src/main.ts'), '--config', file]
+      const child = ground.start('measured', process.execPath, args, {
+        stdio: setting.hasChannel === true ? ['ignore', nothing, errors, 'ipc'] : ['ignore', nothing, errors],
+      })
+      closeSync(nothing)
+      closeSync(errors)
+      await listening(port, child)
+      return { name, port, child }
+    },
+  }
+}

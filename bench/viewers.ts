@@ -1,0 +1,155 @@
+/**
+ * The viewers of the benches, in a process of their own: does what the plan says and writes what was seen as JSON.
+ *
+ *     node bench/viewers.ts PLAN
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { pattern, STAMP_BYTES } from './lib/pattern.ts'
+import type { Chunks, ChunksSeen, Crowd, CrowdSeen, Idle, Plan, Walk, WalkSeen } from './lib/plans.ts'
+import { Viewer, type Watcher } from './lib/viewer.ts'
+
+/** So many connect at once; more would overrun a listening socket's queue. */
+const CONNECTING_AT_ONCE = 100
+
+const plan: Plan = JSON.parse(process.argv[2] ?? '')
+switch (plan.kind) {
+  case 'crowd':
+    say(await crowd(plan))
+    break
+  case 'chunks':
+    say(await chunks(plan))
+    break
+  case 'walk':
+    say(await walk(plan))
+    break
+  case 'idle':
+    await idle(plan)
+    say('here')
+}
+
+function say(seen: unknown): void {
+  process.stdout.write(`${JSON.stringify(seen)}\n`)
+}
+
+async function crowd({ port, path, bodyBytes, viewers, late }: Crowd): Promise<CrowdSeen> {
+  // All are connected beforehand: what is measured is the answer, not the handshake.
+  const early = await connected(port, viewers)
+  const joining = await connected(port, late.viewers)
+  const checks: Check[] = []
+  const lateChecks: Check[] = []
+  const ends = early.map((viewer) => watched(viewer, path, bodyBytes, checks))
+  const startedAt = performance.now()
+  for (const [index, viewer] of joining.entries()) {
+    await pause(Math.max(0, startedAt + late.afterMs + index * late.everyMs - performance.now()))
+    ends.push(watched(viewer, path, bodyBytes, lateChecks))
+  }
+  await Promise.all(ends)
+  leave([...early, ...joining])
+  return {
+    firstByteMs: checks.map(({ firstByteMs }) => firstByteMs),
+    lateFirstByteMs: lateChecks.map(({ firstByteMs }) => firstByteMs),
+    wrongBodies: [...checks, ...lateChecks].filter(({ isRight }) => !isRight).length,
+  }
+}
+
+async function chunks({ port, path, viewers, chunks, chunkBytes }: Chunks): Promise<ChunksSeen> {
+  const audience = await connected(port, viewers)
+  const delayMs: number[] = []
+  await Promise.all(audience.map((viewer) => viewer.watch(path, new StampReader(chunkBytes, delayMs))))
+  leave(audience)
+  if (delayMs.length !== viewers * chunks)
+    throw new Error(`${delayMs.length} chunks came, of ${viewers * chunks}`)
+  return { delayMs }
+}
+
+async function walk({ port, path, bodyBytes, paths, viewers }: Walk): Promise<WalkSeen> {
+  const audience = await connected(port, viewers)
+  const startedAt = performance.now()
+  let next = 0
+  let wrongBodies = 0
+  await Promise.all(
+    audience.map(async (viewer) => {
+      while (next < paths) {
+        const check = new Check(bodyBytes)
+        await viewer.watch(`${path}${next++}.m4s`, check)
+        if (!check.isRight) wrongBodies++
+      }
+    }),
+  )
+  leave(audience)
+  return { wrongBodies, seconds: (performance.now() - startedAt) / 1000 }
+}
+
+async function idle({ port, path, viewers }: Idle): Promise<void> {
+  const ignore: Watcher = { onBody: () => undefined }
+  const audience = await connected(port, viewers)
+  for (const viewer of audience) await viewer.watch(path, ignore)
+}
+
+async function connected(port: number, count: number): Promise<Viewer[]> {
+  const viewers: Viewer[] = []
+  while (viewers.length < count) {
+    const some = Math.min(CONNECTING_AT_ONCE, count - viewers.length)
+    viewers.push(...(await Promise.all(Array.from({ length: some }, () => Viewer.connect(port)))))
+  }
+  return viewers
+}
+
+function watched(viewer: Viewer, path: string, bodyBytes: number, checks: Check[]): Promise<void> {
+  const check = new Check(bodyBytes)
+  checks.push(check)
+  return viewer.watch(path, check)
+}
+
+function leave(viewers: readonly Viewer[]): void {
+  for (const viewer of viewers) viewer.leave()
+}
+
+/** Compares every byte with what the origin sends, which is cheaper and says more than a hash. */
+class Check implements Watcher {
+  firstByteMs = Number.NaN
+  readonly #startedAt = performance.now()
+  readonly #expected: Buffer
+  #received = 0
+  #isRight = true
+
+  constructor(bodyBytes: number) {
+    this.#expected = pattern(bodyBytes)
+  }
+
+  get isRight(): boolean {
+    return this.#isRight && this.#received === this.#expected.byteLength
+  }
+
+  onBody(bytes: Buffer, at: number): void {
+    if (at === 0) this.firstByteMs = performance.now() - this.#startedAt
+    const end = at + bytes.byteLength
+    this.#isRight &&= end <= this.#expected.byteLength && bytes.compare(this.#expected, at, end) === 0
+    this.#received += bytes.byteLength
+  }
+}
+
+/** Reads each chunk's stamp and notes how long ago it was written when the chunk's last byte is here. */
+class StampReader implements Watcher {
+  readonly #chunkBytes: number
+  readonly #delayMs: number[]
+  readonly #stamp = Buffer.alloc(STAMP_BYTES)
+
+  constructor(chunkBytes: number, delayMs: number[]) {
+    this.#chunkBytes = chunkBytes
+    this.#delayMs = delayMs
+  }
+
+  onBody(bytes: Buffer, at: number): void {
+    const now = process.hrtime.bigint()
+    for (let from = 0; from < bytes.byteLength; ) {
+      const place = (at + from) % this.#chunkBytes
+      const to = Math.min(bytes.byteLength, from + this.#chunkBytes - place)
+      if (place < STAMP_BYTES) bytes.copy(this.#stamp, place, from, Math.min(to, from + STAMP_BYTES - place))
+      if (place + to - from === this.#chunkBytes) {
+        this.#delayMs.push(Number(now - this.#stamp.readBigUInt64LE()) / 1e6)
+      }
+      from = to
+    }
+  }
+}
