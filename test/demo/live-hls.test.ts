@@ -45,6 +45,15 @@ test('the media sequence grows by one a segment, and the discontinuity sequence 
   }
 })
 
+test('discontinuities are counted from 2026 on, for players that walk through them all', () => {
+  const begins = Date.UTC(2026, 0, 1)
+  const atLoop = (loop: number) => {
+    const now = begins + (loop * LOOP + WINDOW_SEGMENTS) * 2000
+    return tagValue(liveMediaPlaylist(title, title.audio, 'ts', now), 'EXT-X-DISCONTINUITY-SEQUENCE')
+  }
+  assert.deepEqual([-5, 0, 1, 1000].map(atLoop), [0, 0, 1, 1000])
+})
+
 test('a segment keeps its discontinuity number for as long as it is listed', () => {
   const known = new Map<string, number>()
   let seen = 0

@@ -18,6 +18,8 @@ window.relaisDemo = state
 
 const SHOWN_REQUESTS = 8
 const REFRESH_MS = 250
+/** As far behind the live edge as the MPD asks for: a playlist may come late through a cache. */
+const LIVE_SEGMENTS_BEHIND = 4
 
 const video = byId('video')
 let stopPlayer = () => undefined
@@ -125,7 +127,7 @@ function playHls(address) {
     fail('This browser has no Media Source Extensions, which hls.js needs.')
     return () => undefined
   }
-  const hls = new Hls()
+  const hls = new Hls({ liveSyncDurationCount: LIVE_SEGMENTS_BEHIND })
   hls.on(Hls.Events.MANIFEST_PARSED, () => startMuted())
   hls.on(Hls.Events.LEVEL_SWITCHED, (_, { level }) => showRendition(hls.levels[level]))
   const noteLoaded = (_, { networkDetails, frag, details }) => {
