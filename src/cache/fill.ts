@@ -11,7 +11,7 @@ import { variantOf } from '../rfc/vary.ts'
 import type { StoredHead, StoredResponse } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
 import { recognise } from './first-chunk.ts'
-import { flow, keep } from './flow.ts'
+import { flow, type Kept, keep } from './flow.ts'
 import type { FillContext, Filled, Journey, NotKept, Order } from './journey.ts'
 import { collect, type Manifest } from './manifest-body.ts'
 import type { Route } from './routes.ts'
@@ -48,7 +48,7 @@ async function ask(
     return ask(context, { ...order, stored: undefined }, signal, land)
   }
   land()
-  return { kind: 'stored', stored: renewed, fwdStatus: 304, kept: true }
+  return { kind: 'stored', ...renewed, fwdStatus: 304 }
 }
 
 /** A 304 came: the stored head lives on with what it says. Undefined when it does not belong to what is stored. */
@@ -57,7 +57,7 @@ async function renew(
   order: Order,
   stored: StoredResponse,
   answer: ReceivedHead,
-): Promise<StoredResponse | undefined> {
+): Promise<Kept | undefined> {
   const freshened = freshen(stored.head.fields, answer.fields)
   if (freshened === undefined) return undefined
   const { status, silent } = stored.head
@@ -65,8 +65,18 @@ async function renew(
   const told = { ...answer, status, fields: { ...freshened, age: answer.fields['age'] } }
   const freshness = freshnessOf(told, silent, heldBy(order.request))
   const head: StoredHead = { ...stored.head, fields: toStore(told), freshness }
+  if (isForbidden(order, told)) {
+    await context.store.delete(order.key)
+    return { stored: { head, body: stored.body }, kept: false }
+  }
   await context.store.refresh(head)
-  return { head, body: stored.body }
+  return { stored: { head, body: stored.body }, kept: true }
+}
+
+/** Whether the origin has taken back what it once let be stored; what else speaks against it speaks of one request. */
+function isForbidden(order: Order, told: ReceivedHead): boolean {
+  const reason = storability(order.request, told, { cookies: order.route.cookies, silentFreshMs: 0 })
+  return reason === 'no-store' || reason === 'private'
 }
 
 async function receive(
