@@ -144,7 +144,7 @@ async function openStore(config: Config, logger: FastifyBaseLogger): Promise<Sto
     path,
     maxBytes,
     maxEntryBytes,
-    log: (event) => logger.warn({ disk: path, ...event }, 'disk'),
+    log: (event) => logger[event.kind === 'reconciled' ? 'info' : 'warn']({ disk: path, ...event }, 'disk'),
   })
   return new TieredStore({ memory, disk })
 }

@@ -5,7 +5,7 @@ import { isObject } from './settle.ts'
 
 /** JSON with every option in it, defaults among them; what is secret reads "(hidden)". */
 export function describeConfig(config: Config): string {
-  return JSON.stringify(written(configNode, config), null, 2)
+  return `${JSON.stringify(written(configNode, config), null, 2)}\n`
 }
 
 function written(node: SchemaNode, value: unknown): unknown {

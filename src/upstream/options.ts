@@ -10,8 +10,7 @@ export const upstreamOptions = Type.Object(
       minimum: 1,
     }),
     headTimeout: Duration({
-      description:
-        'How long an origin may take to begin its response. Blocking playlist reloads are allowed more.',
+      description: 'How long an origin may take to begin its response.',
       default: '15s',
       minimum: 1,
     }),
