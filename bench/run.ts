@@ -1,9 +1,9 @@
 /**
  * Measures Relais beside nginx, Varnish and Traffic Server, and keeps what it found in bench/results.
  *
- *     npm run bench -- [hits|cold|chunks|memory|idle|disk|all] [--rounds 5] [--seconds 2] [--size BYTES] [--also CHECKOUT]
+ *     npm run bench -- [hits|cold|chunks|memory|idle|disk|all] [--rounds 5] [--seconds 2] [--size BYTES] [--also CHECKOUT]...
  *
- * `late` is `cold`, for late joiners are part of it. `--also` measures the src of another directory in the same run.
+ * `late` is `cold`, for late joiners are part of it. `--also` measures the src of another directory in the same run, to see what a change is worth.
  */
 import { parseArgs } from 'node:util'
 import { isMet, publish, type Report } from './lib/report.ts'
@@ -24,7 +24,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '2' },
     size: { type: 'string', multiple: true, default: [] },
-    also: { type: 'string' },
+    also: { type: 'string', multiple: true, default: [] },
   },
 })
 

@@ -1,6 +1,6 @@
 /** Relais, as it lies in the checkout: one process, started as the launcher starts it. */
 import { closeSync, mkdirSync, mkdtempSync, openSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { freePort, listening } from '../lib/ground.ts'
 import type { Peer } from './peer.ts'
 
@@ -51,4 +51,9 @@ export function relais(setting: RelaisSetting): Peer {
       return { name, port, child }
     },
   }
+}
+
+/** The src of another directory, beside this one. */
+export function otherRelais(checkout: string): Peer {
+  return relais({ name: `Relais of ${basename(checkout)}`, checkout })
 }

@@ -60,6 +60,8 @@ function records(port: number): string[] {
     'cache.ram_cache_cutoff': 16 * 1024 ** 2,
     'cache.enable_read_while_writer': 1,
     'http.background_fill_active_timeout': 0,
+    'http.cache.max_open_read_retries': 100,
+    'http.cache.open_read_retry_time': 20,
     'http.keep_alive_no_activity_timeout_in': 120,
     'net.max_connections_in': 19_000,
     'net.connections_throttle': 19_500,

@@ -3,7 +3,7 @@ import type { Chunks, ChunksSeen } from '../lib/plans.ts'
 import type { Bound, Report } from '../lib/report.ts'
 import { onStage } from '../lib/stage.ts'
 import { percentile } from '../lib/statistics.ts'
-import { relais } from '../peers/relais.ts'
+import { otherRelais, relais } from '../peers/relais.ts'
 import { varnish } from '../peers/varnish.ts'
 
 const CHUNKS = 20
@@ -13,12 +13,11 @@ const AUDIENCES = [1, 50, 300] as const
 /** Of each audience; the first of all warms up. */
 const ROUNDS = 2
 
-export function chunks(also: string | undefined): Promise<Report> {
+export function chunks(also: readonly string[]): Promise<Report> {
   return onStage(async (stage) => {
     const cast: { name: string; port: number }[] = [{ name: 'origin itself', port: stage.originPort }]
-    cast.push(await stage.start(relais({ name: 'Relais' })))
-    if (also !== undefined) cast.push(await stage.start(relais({ name: 'Relais, also', checkout: also })))
-    cast.push(await stage.start(varnish))
+    const peers = [relais({ name: 'Relais' }), ...also.map(otherRelais), varnish]
+    for (const peer of peers) cast.push(await stage.start(peer))
     const watch = async (port: number, viewers: number, title: string): Promise<readonly number[]> => {
       const shape = `/size=${CHUNKS * CHUNK_BYTES}/chunks=${CHUNKS}/over=${OVER_MS}/stamped`
       const path = `${shape}/${encodeURIComponent(title)}.m4s`

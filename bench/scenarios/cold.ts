@@ -4,7 +4,7 @@ import type { Report } from '../lib/report.ts'
 import { onStage } from '../lib/stage.ts'
 import { percentile } from '../lib/statistics.ts'
 import { nginx } from '../peers/nginx.ts'
-import { relais } from '../peers/relais.ts'
+import { otherRelais, relais } from '../peers/relais.ts'
 import { trafficServer } from '../peers/traffic-server.ts'
 import { varnish } from '../peers/varnish.ts'
 
@@ -14,10 +14,9 @@ const LATE = { viewers: 100, afterMs: 500, everyMs: 12 }
 /** A process that has just started compiles while it serves; what is measured is one that has run for a while. */
 const ROUNDS = 3
 
-export function cold(also: string | undefined): Promise<Report> {
+export function cold(also: readonly string[]): Promise<Report> {
   return onStage(async (stage) => {
-    const ours = [relais({ name: 'Relais' })]
-    if (also !== undefined) ours.push(relais({ name: 'Relais, also', checkout: also }))
+    const ours = [relais({ name: 'Relais' }), ...also.map(otherRelais)]
     const rows: (string | number)[][] = []
     const found = { first: Number.NaN, late: Number.NaN, asked: 0, wrong: 0 }
     for (const peer of [...ours, varnish, trafficServer, nginx]) {

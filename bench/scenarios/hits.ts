@@ -6,7 +6,7 @@ import { median } from '../lib/statistics.ts'
 import { load } from '../lib/wrk.ts'
 import { nginx } from '../peers/nginx.ts'
 import type { Peer, Running } from '../peers/peer.ts'
-import { relais } from '../peers/relais.ts'
+import { otherRelais, relais } from '../peers/relais.ts'
 import { trafficServer } from '../peers/traffic-server.ts'
 import { varnish } from '../peers/varnish.ts'
 
@@ -23,8 +23,8 @@ const OTHERS: readonly Peer[] = [nginx, varnish, trafficServer]
 export interface HitsOptions {
   readonly rounds: number
   readonly seconds: number
-  /** Another checkout, measured beside this one. */
-  readonly also: string | undefined
+  /** Other checkouts, measured beside this one. */
+  readonly also: readonly string[]
   /** Only these sizes; all when empty. */
   readonly sizes: readonly number[]
 }
@@ -35,7 +35,7 @@ type Costs = ReadonlyMap<string, number[]>
 export function hits(options: HitsOptions): Promise<Report> {
   return onStage(async (stage) => {
     const ours: Peer[] = [relais({ name: 'Relais' }), relais({ name: 'with access log', hasAccessLog: true })]
-    if (options.also !== undefined) ours.push(relais({ name: 'Relais, also', checkout: options.also }))
+    ours.push(...options.also.map(otherRelais))
     const running: Running[] = []
     for (const peer of [...ours, ...OTHERS]) running.push(await stage.start(peer))
     const sizes = SIZES.filter(({ bytes }) => options.sizes.length === 0 || options.sizes.includes(bytes))
