@@ -1,4 +1,5 @@
 /** What went wrong on the road, in the words of RFC 9209. */
+import { errors } from 'undici'
 import { type ErrorName, RelaisError } from '../errors.ts'
 
 const BY_CODE: Readonly<Record<string, ErrorName>> = {
@@ -36,7 +37,8 @@ export function upstreamError(error: unknown, nextHop: string, during: 'head' | 
   if (error instanceof RelaisError) return error
   const code = codeOf(error)
   let name = BY_CODE[code]
-  if (name === undefined && code.startsWith('HPE_')) name = 'RESPONSE_PROTOCOL'
+  // The parser's own code (HPE_…) does not always get through.
+  if (error instanceof errors.HTTPParserError) name = 'RESPONSE_PROTOCOL'
   if (name === undefined && (code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS'))) name = 'TLS_ERROR'
   // Half a body has its own word, whatever took the connection away.
   if (during === 'body' && name === 'CONNECTION_TERMINATED') name = 'RESPONSE_INCOMPLETE'

@@ -56,7 +56,14 @@ export function get(url: string, options: GetOptions = {}): Promise<Response> {
         })
       },
     )
-    outgoing.on('error', reject)
+    let isBegun = false
+    outgoing.on('response', () => {
+      isBegun = true
+    })
+    // A connection that is reset in the middle of the answer is told of by the answer's end.
+    outgoing.on('error', (error) => {
+      if (!isBegun) reject(error)
+    })
     outgoing.end(options.body)
   })
 }

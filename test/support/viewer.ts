@@ -60,6 +60,8 @@ export function openViewer(url: string, options: ViewerOptions = {}): Viewer {
     })
   })
   outgoing.on('error', (error) => {
+    // A connection that is reset in the middle of the answer is told of by the answer's end.
+    if (message !== undefined) return
     head.reject(error)
     answer.reject(error)
   })
