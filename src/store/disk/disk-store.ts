@@ -7,7 +7,7 @@ import { NO_PLACE } from './absent-disk.ts'
 import { adopt } from './adoption.ts'
 import { Entry } from './disk-index.ts'
 import { DiskWriter, type Written } from './disk-writer.ts'
-import { type DiskFiles, unlinkIfThere } from './files.ts'
+import { codeOf, type DiskFiles, renameInto, unlinkIfThere } from './files.ts'
 import type { DiskEvent } from './health.ts'
 import { Journal } from './journal.ts'
 import { type EntryName, hashKey, hashVariant } from './layout.ts'
@@ -72,6 +72,7 @@ export class DiskStore implements Store {
       await store.#start(isNew)
       return store
     } catch (error) {
+      await parts.journal.close()
       await lock.release()
       throw unusable(options.path, 'is not writable', error)
     }
@@ -101,7 +102,7 @@ export class DiskStore implements Store {
       this.#declined++
       return undefined
     }
-    const { files, generations, health, layout, ledger } = this.#parts
+    const { files, generations, health, layout, ledger, openFiles } = this.#parts
     const writer = new DiskWriter(head, layout.aside(generations.next()), {
       files,
       maxEntryBytes: this.#options.maxEntryBytes,
@@ -114,7 +115,11 @@ export class DiskStore implements Store {
       onDeclined: () => {
         this.#declined++
       },
-      onFailure: (error) => health.failed('write a response', error),
+      onFailure: (error) => {
+        // What was removed and is still open takes room that only the system sees.
+        if (codeOf(error) === 'ENOSPC') openFiles.closeIdleRemoved()
+        health.failed('write a response', error)
+      },
       onEnd: (ended) => this.#writers.delete(ended),
     })
     this.#writers.add(writer)
@@ -185,7 +190,7 @@ export class DiskStore implements Store {
   }
 
   async #reconcile(): Promise<void> {
-    const { files, generations, health, index, layout, openFiles, removal } = this.#parts
+    const { files, generations, health, index, layout, openFiles } = this.#parts
     const isSuperseded = ({ keyHash, variantHash }: EntryName): boolean =>
       this.#touched?.has(keyHash) === true || index.find(keyHash, variantHash) !== undefined
     try {
@@ -198,10 +203,7 @@ export class DiskStore implements Store {
         isClosed: () => this.#isClosed,
         isOurs: ({ generation }) => generations.isOurs(generation),
         adopt: (name) => adopt(this.#parts, name, isSuperseded),
-        drop: (entry) => {
-          index.remove(entry)
-          void removal.now(entry)
-        },
+        drop: (entry) => this.#remove(entry),
         remove: async (path) => {
           await unlinkIfThere(files, path)
           void openFiles.removed(path)
@@ -247,7 +249,7 @@ export class DiskStore implements Store {
     this.#arriving.add(entry)
     try {
       if (!(await journal.append('put', entry))) return undefined
-      await files.rename(aside, path)
+      await renameInto(files, aside, path)
     } catch (error) {
       health.failed(`rename ${aside}`, error)
       void journal.append('remove', entry)

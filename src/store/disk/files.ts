@@ -1,9 +1,10 @@
 /** What the disk half asks of the file system, so that a test can hand in one that fails. */
 import type * as promises from 'node:fs/promises'
+import { dirname } from 'node:path'
 
 export type DiskFiles = Pick<
   typeof promises,
-  'link' | 'mkdir' | 'open' | 'readdir' | 'readFile' | 'rename' | 'stat' | 'unlink' | 'writeFile'
+  'mkdir' | 'open' | 'readdir' | 'readFile' | 'rename' | 'stat' | 'unlink' | 'writeFile'
 >
 
 /** The system's word for what went wrong (`ENOSPC`), or undefined when it was not the system that failed. */
@@ -17,6 +18,17 @@ export async function unlinkIfThere(files: DiskFiles, path: string): Promise<voi
     await files.unlink(path)
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error
+  }
+}
+
+/** Gives a file its name, in a directory that is made for it when absent. */
+export async function renameInto(files: DiskFiles, from: string, to: string): Promise<void> {
+  try {
+    await files.rename(from, to)
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+    await files.mkdir(dirname(to), { recursive: true })
+    await files.rename(from, to)
   }
 }
 

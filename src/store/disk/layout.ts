@@ -1,7 +1,7 @@
 /**
  * Where a thing lies in the disk's directory.
  *
- *     lock                                  who works here
+ *     lock-0000a1b2c3d3                     who works here
  *     journal                               what is here
  *     tmp/0000a1b2c3d4.aside                a file on its way; removed at start
  *     5f/5f1d…-8a4c1e07-0000a1b2c3d4.body   a response
@@ -12,7 +12,7 @@
  * it late cannot meet the new one.
  */
 import { hash } from 'node:crypto'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Variant } from '../../rfc/vary.ts'
 import type { CacheKey } from '../store.ts'
 
@@ -28,24 +28,32 @@ export type EntryPart = 'body' | 'head'
 export const KEY_HASH_BYTES = 16
 
 const NAME = /^([0-9a-f]{32})-([0-9a-f]{8})-([0-9a-f]{12})\.(body|head)$/
+const FAN_OUT = /^[0-9a-f]{2}$/
+const LOCK = /^lock-[0-9a-f]{12}$/
 const ASIDE = /^[0-9a-f]{12}\.aside$/
 
 export class Layout {
   readonly root: string
   readonly tmp: string
   readonly journal: string
-  readonly lock: string
 
   constructor(root: string) {
-    this.root = root
-    this.tmp = join(root, 'tmp')
-    this.journal = join(root, 'journal')
-    this.lock = join(root, 'lock')
+    this.root = resolve(root)
+    this.tmp = join(this.root, 'tmp')
+    this.journal = join(this.root, 'journal')
   }
 
-  /** The directories that hold responses, 256 of them. */
-  get fanOut(): readonly string[] {
-    return Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'))
+  /** Whether a directory of this name holds responses: 256 of them can come to be. */
+  isFanOut(directory: string): boolean {
+    return FAN_OUT.test(directory)
+  }
+
+  lock(generation: number): string {
+    return `${this.root}/lock-${hex(generation, 12)}`
+  }
+
+  isLock(file: string): boolean {
+    return LOCK.test(file)
   }
 
   aside(generation: number): string {

@@ -1,8 +1,6 @@
 /** One process a directory: a file that names its holder, and is worth nothing when that holder is dead. */
 import { codeOf, type DiskFiles, unlinkIfThere } from './files.ts'
-
-/** Times to try again when others come and go at the same moment. */
-const MAX_TRIES = 5
+import type { Layout } from './layout.ts'
 
 interface Holder {
   readonly pid: number
@@ -20,6 +18,11 @@ export class LockedError extends Error {
   }
 }
 
+/**
+ * Each one who wants the directory announces it by a file of its own, and then looks who else did. Of two at the same
+ * moment each may see the other, and neither gets it; but never do both, since whoever looks second sees the first.
+ * The file of a dead one can be removed by anybody: its name is never used again.
+ */
 export class Lock {
   readonly #files: DiskFiles
   readonly #path: string
@@ -29,24 +32,25 @@ export class Lock {
     this.#path = path
   }
 
-  /** Throws a LockedError when a living process holds it. `aside` is a path nobody else uses, on the same volume. */
-  static async take(files: DiskFiles, path: string, aside: string): Promise<Lock> {
-    const mine = JSON.stringify({ pid: process.pid, run: await runOf(files, process.pid) })
-    await files.writeFile(aside, mine)
+  /** Throws a LockedError when a living process holds the directory, or is about to. */
+  static async take(files: DiskFiles, layout: Layout, generation: number): Promise<Lock> {
+    const mine: Holder = { pid: process.pid, run: await runOf(files, process.pid) }
+    const aside = layout.aside(generation)
+    const lock = new Lock(files, layout.lock(generation))
+    await files.writeFile(aside, JSON.stringify(mine))
+    await files.rename(aside, lock.#path)
     try {
-      for (let tries = 0; tries < MAX_TRIES; tries++) {
-        try {
-          // A link comes into being with its content, or not at all.
-          await files.link(aside, path)
-          return new Lock(files, path)
-        } catch (error) {
-          if (codeOf(error) !== 'EEXIST') throw error
-        }
-        await removeDead(files, path, `${aside}.dead`)
+      for (const name of await files.readdir(layout.root)) {
+        const path = `${layout.root}/${name}`
+        if (!layout.isLock(name) || path === lock.#path) continue
+        const holder = holderIn(await textOf(files, path))
+        if (holder !== undefined && (await isAlive(files, holder))) throw new LockedError(holder.pid)
+        await unlinkIfThere(files, path)
       }
-      throw new Error('others take it and let go of it all the time')
-    } finally {
-      await unlinkIfThere(files, aside)
+      return lock
+    } catch (error) {
+      await lock.release()
+      throw error
     }
   }
 
@@ -55,33 +59,11 @@ export class Lock {
   }
 }
 
-/**
- * Two may find the same dead holder:
- *   1. A and B read the lock of the dead one.
- *   2. A removes it and takes its own.
- *   3. B, still thinking of the dead one, would remove A's.
- * So the lock is first moved aside and read again there; B sees that it moved A's and puts it back.
- */
-async function removeDead(files: DiskFiles, path: string, aside: string): Promise<void> {
-  const text = await textOf(files, path)
-  if (text === undefined) return
-  const holder = holderIn(text)
-  if (holder !== undefined && (await isAlive(files, holder))) throw new LockedError(holder.pid)
-  try {
-    await files.rename(path, aside)
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return
-    throw error
-  }
-  if ((await textOf(files, aside)) === text) await unlinkIfThere(files, aside)
-  else await files.rename(aside, path)
-}
-
-async function textOf(files: DiskFiles, path: string): Promise<string | undefined> {
+async function textOf(files: DiskFiles, path: string): Promise<string> {
   try {
     return await files.readFile(path, 'utf8')
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined
+    if (codeOf(error) === 'ENOENT') return ''
     throw error
   }
 }
@@ -100,11 +82,11 @@ async function isAlive(files: DiskFiles, holder: Holder): Promise<boolean> {
 /** What tells this process from others that had, or will have, its pid; empty when it is dead, or without /proc. */
 async function runOf(files: DiskFiles, pid: number): Promise<string> {
   const stat = await textOf(files, `/proc/${pid}/stat`)
-  if (stat === undefined) return ''
+  if (stat === '') return ''
   // The second field is the name, in brackets, and may itself hold brackets and blanks; start time is the 22nd.
   const startedAtTick = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
   const boot = await textOf(files, '/proc/sys/kernel/random/boot_id')
-  return `${startedAtTick}@${boot?.trim()}`
+  return `${startedAtTick}@${boot.trim()}`
 }
 
 function answers(pid: number): boolean {

@@ -16,13 +16,14 @@ export interface ReconciliationRoom {
   /** Takes in a response that nobody knows; false when it is damaged or there is no room. */
   adopt(name: EntryName): Promise<boolean>
   /** Forgets an entry whose file is not there. */
-  drop(entry: Entry): void
+  drop(entry: Entry): Promise<void>
   remove(path: string): Promise<void>
 }
 
-/** - A file nobody knows is adopted, or removed when it cannot be trusted.
- *  - An entry whose file is not there is dropped.
- *  - What does not bear a name of ours is somebody else's: it is left alone, and told once.
+/**
+ * - A file nobody knows is adopted, or removed when it cannot be trusted.
+ * - An entry whose file is not there is dropped.
+ * - What does not bear a name of ours is somebody else's: it is left alone, and told once.
  */
 export class Reconciliation {
   readonly #room: ReconciliationRoom
@@ -36,26 +37,33 @@ export class Reconciliation {
   }
 
   async run(): Promise<void> {
-    const { index, layout, log } = this.#room
+    const { index, log } = this.#room
     const unseen = new Set(index.leastRecentFirst())
-    let isComplete = await this.#root()
-    for (const directory of layout.fanOut) {
+    const directories = await this.#root()
+    let isComplete = directories !== undefined
+    for (const directory of directories ?? []) {
       if (this.#room.isClosed()) return
       if (!(await this.#directory(directory, unseen))) isComplete = false
     }
     // What could not be listed may be there all the same.
-    if (isComplete) for (const entry of unseen) this.#drop(entry)
+    if (isComplete) for (const entry of unseen) await this.#drop(entry)
     const [example] = this.#foreign
     if (example !== undefined) log({ kind: 'foreign', example, files: this.#foreign.length })
     log({ kind: 'reconciled', adopted: this.#adopted, dropped: this.#dropped, removed: this.#removed })
   }
 
-  async #root(): Promise<boolean> {
+  /** The directories that hold responses; undefined when they could not be listed. */
+  async #root(): Promise<string[] | undefined> {
     const { layout } = this.#room
-    const known = new Set(['lock', 'journal', 'tmp', ...layout.fanOut])
     const files = await this.#list(layout.root)
-    for (const { name } of files ?? []) if (!known.has(name)) this.#foreign.push(`${layout.root}/${name}`)
-    return files !== undefined
+    const directories: string[] = []
+    for (const file of files ?? []) {
+      const path = `${layout.root}/${file.name}`
+      if (file.isDirectory() && layout.isFanOut(file.name)) directories.push(file.name)
+      else if (![layout.journal, layout.tmp].includes(path) && !layout.isLock(file.name))
+        this.#foreign.push(path)
+    }
+    return files === undefined ? undefined : directories
   }
 
   /** False when it could not be listed. */
@@ -114,9 +122,9 @@ export class Reconciliation {
     }
   }
 
-  #drop(entry: Entry): void {
+  async #drop(entry: Entry): Promise<void> {
     if (!this.#room.index.has(entry)) return
-    this.#room.drop(entry)
+    await this.#room.drop(entry)
     this.#dropped++
   }
 

@@ -14,15 +14,11 @@ export interface Site {
 export async function prepare(files: DiskFiles, layout: Layout, generations: Generations): Promise<Site> {
   await orUnusable(layout.root, 'cannot be created', () => files.mkdir(layout.tmp, { recursive: true }))
   const lock = await orUnusable(layout.root, 'is not writable', () =>
-    Lock.take(files, layout.lock, layout.aside(generations.next())),
+    Lock.take(files, layout, generations.next()),
   )
   try {
     return await orUnusable(layout.root, 'is not writable', async () => {
-      let isNew = true
-      for (const name of layout.fanOut) {
-        const created = await files.mkdir(`${layout.root}/${name}`, { recursive: true })
-        if (created === undefined) isNew = false
-      }
+      const isNew = !(await files.readdir(layout.root)).some((name) => layout.isFanOut(name))
       for (const name of await files.readdir(layout.tmp)) {
         if (layout.isAside(name)) await unlinkIfThere(files, `${layout.tmp}/${name}`)
       }
