@@ -1,0 +1,57 @@
+/** What manifests have told reaches the things below them, and nothing else. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Streams } from '../../src/cache/streams.ts'
+import type { HlsMediaFacts } from '../../src/media/facts.ts'
+
+function playlist(targetDurationMs: number, live = true): HlsMediaFacts {
+  return {
+    protocol: 'hls',
+    role: 'media',
+    live,
+    type: undefined,
+    targetDurationMs,
+    partTargetMs: undefined,
+    windowMs: 12_000,
+    segmentDurationMs: targetDurationMs,
+    mediaSequence: 0,
+    segments: 3,
+    skippedSegments: 0,
+    canBlockReload: false,
+  }
+}
+
+test('segments beside and below a manifest are of its stream', () => {
+  const streams = new Streams()
+  streams.learn('/live/one/index.m3u8?a=1', playlist(4_000), 0)
+  for (const target of ['/live/one/a.ts', '/live/one/video/a.ts', '/live/one/video/1080/a.ts?x=/..'])
+    assert.equal(streams.timingOf(target)?.targetDurationMs, 4_000, target)
+  for (const target of ['/live/two/a.ts', '/live/a.ts', '/a.ts', '/live/one.ts'])
+    assert.equal(streams.timingOf(target), undefined, target)
+})
+
+test('the nearest manifest above speaks', () => {
+  const streams = new Streams()
+  streams.learn('/live/index.m3u8', playlist(4_000), 0)
+  streams.learn('/live/low/index.m3u8', playlist(2_000), 0)
+  assert.equal(streams.timingOf('/live/low/a.ts')?.targetDurationMs, 2_000)
+  assert.equal(streams.timingOf('/live/high/a.ts')?.targetDurationMs, 4_000)
+})
+
+test('what is newer is believed', () => {
+  const streams = new Streams()
+  streams.learn('/live/index.m3u8', playlist(4_000), 0)
+  streams.learn('/live/index.m3u8', playlist(4_000, false), 5_000)
+  assert.equal(streams.timingOf('/live/a.ts')?.live, false)
+  assert.deepEqual(
+    streams.list().map(({ manifest, readAt }) => [manifest, readAt]),
+    [['/live/index.m3u8', 5_000]],
+  )
+})
+
+test('a multivariant playlist is a stream and tells no timing', () => {
+  const streams = new Streams()
+  streams.learn('/live/main.m3u8', { protocol: 'hls', role: 'multivariant', variants: 3 }, 0)
+  assert.equal(streams.timingOf('/live/a.ts'), undefined)
+  assert.equal(streams.list().length, 1)
+})
