@@ -28,7 +28,8 @@ interface Rise {
 export class TieredStore implements Store {
   readonly #memory: Store & { readonly maxEntryBytes: number }
   readonly #disk: Store
-  readonly #rises = new Map<CacheKey, Rise>()
+  /** By key; several where requests select different variants of it. */
+  readonly #rises = new Map<CacheKey, Set<Rise>>()
 
   constructor(options: TieredStoreOptions) {
     this.#memory = options.memory
@@ -42,8 +43,11 @@ export class TieredStore implements Store {
   async get(key: CacheKey, request: RequestHead): Promise<StoredResponse | undefined> {
     const inMemory = await this.#memory.get(key, request)
     if (inMemory !== undefined) return inMemory
-    const shared = await this.#rises.get(key)?.found
-    if (shared !== undefined && matches(shared.head.variant, request)) return shared
+    // Those on their way now, not those that begin while this waits: nobody queues behind misses.
+    for (const rise of [...(this.#rises.get(key) ?? [])]) {
+      const shared = await rise.found
+      if (shared !== undefined && matches(shared.head.variant, request)) return shared
+    }
     return await this.#rise(key, request)
   }
 
@@ -74,15 +78,17 @@ export class TieredStore implements Store {
   }
 
   #rise(key: CacheKey, request: RequestHead): Promise<StoredResponse | undefined> {
-    const { promise, resolve, reject } = Promise.withResolvers<StoredResponse | undefined>()
-    const rise = { found: promise, isSuperseded: false }
-    this.#rises.set(key, rise)
+    const { promise: found, resolve, reject } = Promise.withResolvers<StoredResponse | undefined>()
+    const rise = { found, isSuperseded: false }
+    const rises = this.#rises.get(key) ?? new Set()
+    this.#rises.set(key, rises.add(rise))
     this.#fromDisk(key, request, rise)
       .then(resolve, reject)
       .finally(() => {
-        if (this.#rises.get(key) === rise) this.#rises.delete(key)
+        rises.delete(rise)
+        if (rises.size === 0 && this.#rises.get(key) === rises) this.#rises.delete(key)
       })
-    return promise
+    return found
   }
 
   async #fromDisk(key: CacheKey, request: RequestHead, rise: Rise): Promise<StoredResponse | undefined> {
@@ -117,9 +123,7 @@ export class TieredStore implements Store {
   }
 
   #supersede(key: CacheKey): void {
-    const rise = this.#rises.get(key)
-    if (rise === undefined) return
-    rise.isSuperseded = true
+    for (const rise of this.#rises.get(key) ?? []) rise.isSuperseded = true
     // Who asks from now on must not be given what lay there before.
     this.#rises.delete(key)
   }

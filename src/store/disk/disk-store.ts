@@ -9,7 +9,6 @@ import { Entry } from './disk-index.ts'
 import { DiskWriter, type Written } from './disk-writer.ts'
 import { codeOf, type DiskFiles, renameInto, unlinkIfThere } from './files.ts'
 import type { DiskEvent } from './health.ts'
-import { Journal } from './journal.ts'
 import { type EntryName, hashKey, hashVariant } from './layout.ts'
 import type { Lock } from './lock.ts'
 import { assemble, type DiskParts } from './parts.ts'
@@ -41,14 +40,11 @@ export class DiskStore implements Store {
   readonly #lock: Lock
   readonly #renewal: Renewal
   readonly #writers = new Set<DiskWriter>()
-  /** Entries whose record is written and whose file has no name yet. */
-  readonly #arriving = new Set<Entry>()
   /** Keys stored or deleted while the reconciliation runs: what it finds of them is older. Undefined afterwards. */
   #touched: Set<string> | undefined = new Set()
   #reconciled: Promise<void> = Promise.resolve()
   /** Resolves when the books can be relied on, so that more may be written. */
   #trusted: Promise<void> = Promise.resolve()
-  #rewriting: Promise<void> | undefined
   #declined = 0
   #isClosed = false
 
@@ -128,7 +124,7 @@ export class DiskStore implements Store {
 
   async refresh(head: StoredHead): Promise<boolean> {
     if (!this.#isOn) return false
-    this.#tidy()
+    this.#parts.upkeep.rewriteWhenLong()
     return await this.#renewal.renew(head)
   }
 
@@ -139,7 +135,7 @@ export class DiskStore implements Store {
     this.#touched?.add(keyHash)
     const entries = this.#parts.index.variants(keyHash)
     await Promise.all(entries.map((entry) => this.#remove(entry)))
-    this.#tidy()
+    this.#parts.upkeep.rewriteWhenLong()
     return entries.length > 0 && this.#isOn
   }
 
@@ -161,12 +157,11 @@ export class DiskStore implements Store {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    const { journal, openFiles, removal } = this.#parts
+    const { journal, openFiles, removal, upkeep } = this.#parts
     await Promise.all([...this.#writers].map((writer) => writer.stop()))
-    await Promise.all([this.#reconciled, this.#rewriting, this.#renewal.idle()])
+    await Promise.all([this.#reconciled, this.#renewal.idle()])
     await removal.stop()
-    // In the order of use, which the next start takes over.
-    await this.#rewriteJournal().catch((error) => this.#parts.health.failed('rewrite the journal', error))
+    await upkeep.stop()
     await journal.close()
     await openFiles.close()
     await this.#lock.release()
@@ -177,13 +172,13 @@ export class DiskStore implements Store {
   }
 
   async #start(isNew: boolean): Promise<void> {
-    const { files, health, index, journal, layout, removal } = this.#parts
+    const { files, health, index, journal, layout, removal, upkeep } = this.#parts
     const replay = new Replay(index)
     const state = await journal.load(replay)
     for (const entry of await replay.finish(files, layout)) removal.later(entry)
     if (state === 'damaged') health.damaged(layout.journal, new Error('records of the journal are damaged'))
-    if (state === 'whole') this.#tidy()
-    else await this.#rewriteJournal()
+    if (state === 'whole') upkeep.rewriteWhenLong()
+    else await upkeep.rewrite()
     this.#reconciled = this.#reconcile()
     // Without a whole journal there may be files that nobody has counted.
     if (state === 'damaged' || (state === 'absent' && !isNew)) this.#trusted = this.#reconciled
@@ -237,7 +232,8 @@ export class DiskStore implements Store {
   }
 
   async #publish(written: Written): Promise<StoredResponse | undefined> {
-    const { files, generations, health, index, journal, layout, ledger, openFiles, reader } = this.#parts
+    const { arriving, files, generations, health, index, journal, layout, ledger, openFiles, reader } =
+      this.#parts
     const { head, aside, handle, bytes, start, size, table, reserved } = written
     const name = {
       keyHash: hashKey(head.key),
@@ -246,7 +242,7 @@ export class DiskStore implements Store {
     }
     const entry = new Entry(name, bytes, 0)
     const path = layout.path(entry, 'body')
-    this.#arriving.add(entry)
+    arriving.add(entry)
     try {
       if (!(await journal.append('put', entry))) return undefined
       await renameInto(files, aside, path)
@@ -255,7 +251,7 @@ export class DiskStore implements Store {
       void journal.append('remove', entry)
       return undefined
     } finally {
-      this.#arriving.delete(entry)
+      arriving.delete(entry)
     }
     health.succeeded()
     this.#touched?.add(entry.keyHash)
@@ -263,35 +259,11 @@ export class DiskStore implements Store {
     const gone = index.add(entry)
     openFiles.adopt(path, handle)
     await Promise.all(gone.map((before) => this.#parts.removal.now(before)))
-    this.#tidy()
+    this.#parts.upkeep.rewriteWhenLong()
     return { head, body: reader.body(entry, start, size, table) }
   }
 
   async #remove(entry: Entry): Promise<void> {
     if (this.#parts.index.remove(entry)) await this.#parts.removal.now(entry)
-  }
-
-  /** Rewrites the journal when it has become long. */
-  #tidy(): void {
-    const { health, index, journal } = this.#parts
-    if (!journal.isLong(index.entries) || this.#rewriting !== undefined) return
-    this.#rewriting = this.#rewriteJournal()
-      .catch((error) => health.failed('rewrite the journal', error))
-      .finally(() => {
-        this.#rewriting = undefined
-      })
-  }
-
-  async #rewriteJournal(): Promise<void> {
-    const { generations, index, journal, layout, ledger, removal } = this.#parts
-    const room = Journal.lengthOf(index.entries + removal.leaving.size + this.#arriving.size)
-    if (!(await ledger.reserve(room))) return
-    try {
-      // What leaves first: its successor, when there is one, must be the last word.
-      const entries = [...removal.leaving, ...index.leastRecentFirst(), ...this.#arriving]
-      await journal.rewrite(entries, layout.aside(generations.next()))
-    } finally {
-      ledger.release(room)
-    }
   }
 }

@@ -10,6 +10,7 @@ import { Ledger } from './ledger.ts'
 import { OpenFiles } from './open-files.ts'
 import { DamageError } from './record.ts'
 import { Removal } from './removal.ts'
+import { Upkeep } from './upkeep.ts'
 
 export interface DiskParts {
   readonly files: DiskFiles
@@ -22,6 +23,9 @@ export interface DiskParts {
   readonly openFiles: OpenFiles
   readonly removal: Removal
   readonly reader: DiskReader
+  readonly upkeep: Upkeep
+  /** Entries whose record is written and whose file has no name yet. */
+  readonly arriving: Set<Entry>
   /** What could not be read is dropped and counted, unless it has gone meanwhile. */
   distrust(entry: Entry, error: unknown): void
 }
@@ -61,17 +65,22 @@ export function assemble(
     }
   }
   const reader = new DiskReader({ files, layout, openFiles, onFailure: distrust })
+  const generations = new Generations()
+  const arriving = new Set<Entry>()
+  const upkeep = new Upkeep({ generations, health, index, journal, layout, ledger, removal, arriving })
   return {
     files,
     layout,
     health,
-    generations: new Generations(),
+    generations,
     index,
     ledger,
     journal,
     openFiles,
     removal,
     reader,
+    upkeep,
+    arriving,
     distrust,
   }
 }
