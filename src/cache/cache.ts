@@ -108,6 +108,13 @@ export class Cache {
             return this.#passOr(fallback, route, request, signal)
           const toValidate = verdict.kind === 'validate' ? verdict.stored : undefined
           const running = this.#running(key, request)
+          // A schedule that must not fill twice:
+          //   1. This one looks into the store, where nothing lies.
+          //   2. Another's fill commits and lands.
+          //   3. This one finds no flight to walk with.
+          // So it looks again where that costs nothing.
+          if (running === undefined && stored === undefined && this.#context.store.peek(key, request))
+            continue
           const flight = running ?? this.#start(route, key, request, toValidate)
           const walk = { route, key, request, fwd, fallback, signal }
           const answer = await this.#walk(walk, flight, running === undefined ? 'leader' : 'follower')
