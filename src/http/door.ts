@@ -43,6 +43,10 @@ export class Door {
     this.#isDraining = true
   }
 
+  get isDraining(): boolean {
+    return this.#isDraining
+  }
+
   isOffice(target: string): boolean {
     return OFFICE.test(target)
   }
@@ -99,7 +103,6 @@ export class Door {
     // What a viewer who leaves early had asked for.
     const visit = new Visit(this.#context.nextRequestId(), request, isForCache(request) ? 'miss' : 'pass')
     this.#report(visit, response)
-    if (this.#isDraining) response.shouldKeepAlive = false
     const leaving = new AbortController()
     response.once('close', () => leaving.abort(new Error('the viewer left')))
     let isCounted = false
@@ -128,7 +131,7 @@ export class Door {
   refuse(message: IncomingMessage, response: ServerResponse, error: RelaisError): void {
     const visit = new Visit(this.#context.nextRequestId(), requestHead(message), 'error')
     this.#report(visit, response)
-    if (this.#isDraining || isUnread(message)) response.shouldKeepAlive = false
+    if (isUnread(message)) response.shouldKeepAlive = false
     this.#context.traffic.count(undefined, 'error')
     this.#failed(response, error, visit)
     this.#context.traffic.bytes(undefined, visit.bytes)

@@ -110,6 +110,7 @@ function openServer(node: string, options: HttpOptions, upgraded: Set<Socket>): 
 function longWay(door: Door, handler: RequestListener): RequestListener {
   return (request, response) => {
     if (wasAnsweredAtOnce(door, request, response)) return
+    if (door.isDraining) response.shouldKeepAlive = false
     // A connection on which nothing moves is let go; while an origin is waited for, nothing can.
     response.on('timeout', () => {
       if (response.writableLength > 0) response.destroy()
