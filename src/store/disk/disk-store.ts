@@ -7,7 +7,7 @@ import { NO_PLACE } from './absent-disk.ts'
 import { adopt } from './adoption.ts'
 import { Entry } from './disk-index.ts'
 import { DiskWriter, type Written } from './disk-writer.ts'
-import { codeOf, type DiskFiles, renameInto, unlinkIfThere } from './files.ts'
+import { codeOf, type DiskFiles, making, unlinkIfThere } from './files.ts'
 import type { DiskEvent } from './health.ts'
 import { type EntryName, hashKey, hashVariant } from './layout.ts'
 import type { Lock } from './lock.ts'
@@ -245,7 +245,7 @@ export class DiskStore implements Store {
     arriving.add(entry)
     try {
       if (!(await journal.append('put', entry))) return undefined
-      await renameInto(files, aside, path)
+      await making(files, path, () => files.rename(aside, path))
     } catch (error) {
       health.failed(`rename ${aside}`, error)
       void journal.append('remove', entry)

@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises'
 import type { ByteRange } from '../../rfc/range.ts'
 import type { StoredHead, StoredResponse, StoreWriter } from '../store.ts'
 import { roomOf } from './disk-index.ts'
-import { type DiskFiles, readFully, unlinkIfThere, writeFully } from './files.ts'
+import { type DiskFiles, making, readFully, unlinkIfThere, writeFully } from './files.ts'
 import { RECORD_BYTES } from './journal.ts'
 import { BLOCK_BYTES, BlockSums, DamageError, encodeEnd, encodeHead, verifyBlocks } from './record.ts'
 
@@ -204,7 +204,8 @@ export class DiskWriter implements StoreWriter {
       if (!(await this.#room.reserve(more))) return false
       this.#reserved += more
     }
-    this.#handle ??= await this.#room.files.open(this.#aside, 'wx+')
+    const { files } = this.#room
+    this.#handle ??= await making(files, this.#aside, () => files.open(this.#aside, 'wx+'))
     await writeFully(this.#handle, batch, this.#written)
     this.#written += bytes
     this.#pendingBytes -= bytes

@@ -21,14 +21,14 @@ export async function unlinkIfThere(files: DiskFiles, path: string): Promise<voi
   }
 }
 
-/** Gives a file its name, in a directory that is made for it when absent. */
-export async function renameInto(files: DiskFiles, from: string, to: string): Promise<void> {
+/** Does what makes a file at `path`; the directory of it is made first when absent, as after a cleaning by hand. */
+export async function making<T>(files: DiskFiles, path: string, deed: () => Promise<T>): Promise<T> {
   try {
-    await files.rename(from, to)
+    return await deed()
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error
-    await files.mkdir(dirname(to), { recursive: true })
-    await files.rename(from, to)
+    await files.mkdir(dirname(path), { recursive: true })
+    return await deed()
   }
 }
 

@@ -21,7 +21,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import { Entry } from './disk-index.ts'
-import { codeOf, type DiskFiles, unlinkIfThere, writeFully } from './files.ts'
+import { codeOf, type DiskFiles, making, unlinkIfThere, writeFully } from './files.ts'
 import type { Health } from './health.ts'
 import { type EntryName, KEY_HASH_BYTES } from './layout.ts'
 
@@ -135,7 +135,7 @@ export class Journal {
   }
 
   async #writeAnew(entries: readonly Entry[], aside: string): Promise<void> {
-    const handle = await this.#files.open(aside, 'wx')
+    const handle = await making(this.#files, aside, () => this.#files.open(aside, 'wx'))
     try {
       await writeFully(handle, [opening()], 0)
       let records = 1
