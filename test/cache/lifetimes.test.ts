@@ -79,6 +79,16 @@ for (const [what, path] of [
   })
 }
 
+test('a key of a silent origin is not even kept to be validated', async (t) => {
+  const origin = await openOrigin(t, (_request, response) => reply(response, 'key', { etag: '"1"' }))
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  await get(`${relais.url}/stream.key`)
+  await get(`${relais.url}/stream.key`)
+  assert.equal(origin.count(), 2)
+  assert.equal(origin.asked[1]?.headers['if-none-match'], undefined)
+  assert.equal((await relais.stats()).memory.entries, 0)
+})
+
 test('a key is kept for as long as the origin says', async (t) => {
   const origin = await openOrigin(t, (_request, response) =>
     reply(response, 'key', { 'cache-control': 'max-age=60' }),
