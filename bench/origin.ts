@@ -52,7 +52,12 @@ function pace(response: ServerResponse, order: Order): void {
     response.write(isStamped ? stampNow(Buffer.from(chunk)) : chunk)
     if (index + 1 === chunks) response.end()
     // Each chunk has its place on the time line, so that no lateness adds up.
-    else setTimeout(send, startedAt + ((index + 1) * overMs) / chunks - performance.now(), index + 1)
+    else
+      setTimeout(
+        send,
+        Math.max(0, startedAt + ((index + 1) * overMs) / chunks - performance.now()),
+        index + 1,
+      )
   }
   send(0)
 }

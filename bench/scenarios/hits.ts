@@ -91,14 +91,12 @@ async function measure(
   return costs
 }
 
-/** The median over the rounds of one peer's cost beside the cheapest other's in the same round. */
-function ratio(costs: Costs, name: string): number {
+/** The median over the rounds of one peer's cost beside another's in the same round, or beside the cheapest of several. */
+function ratio(costs: Costs, name: string, others: readonly Peer[] = OTHERS): number {
   const own = costs.get(name) ?? []
-  return median(
-    own.map(
-      (cost, round) => cost / Math.min(...OTHERS.map((other) => costs.get(other.name)?.[round] ?? Infinity)),
-    ),
-  )
+  const cheapest = (round: number): number =>
+    Math.min(...others.map((other) => costs.get(other.name)?.[round] ?? Number.POSITIVE_INFINITY))
+  return median(own.map((cost, round) => cost / cheapest(round)))
 }
 
 function costTable(
@@ -120,8 +118,15 @@ function ratioTable(
   names: readonly string[],
 ): Table {
   return {
-    title: 'Beside the cheapest of nginx, Varnish and Traffic Server',
-    columns: ['', ...names],
-    rows: measured.map(({ size, costs }) => [size.name, ...names.map((name) => ratio(costs, name))]),
+    title: 'Times the cost of each, and of the cheapest',
+    columns: ['', '', ...OTHERS.map((other) => other.name), 'cheapest'],
+    rows: names.flatMap((name) =>
+      measured.map(({ size, costs }) => [
+        name,
+        size.name,
+        ...OTHERS.map((other) => ratio(costs, name, [other])),
+        ratio(costs, name),
+      ]),
+    ),
   }
 }
