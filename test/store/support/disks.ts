@@ -15,10 +15,18 @@ export interface DiskUnderTest {
   readonly reopen: (differing?: Partial<DiskStoreOptions>) => Promise<DiskStore>
 }
 
+/** The stores a test has open: they are closed before their directory is removed, since closing writes. */
+const opened = new WeakMap<TestContext, DiskStore[]>()
+
 /** An empty directory, removed after the test. */
 export async function directory(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'relais-disk-'))
-  t.after(() => rm(path, { recursive: true, force: true }))
+  const stores: DiskStore[] = []
+  opened.set(t, stores)
+  t.after(async () => {
+    for (const store of stores) await store.close()
+    await rm(path, { recursive: true, force: true })
+  })
   return path
 }
 
@@ -30,18 +38,18 @@ export async function disk(
   const events: DiskEvent[] = []
   const path = differing.path ?? (await directory(t))
   const options = { ...CONTRACT_BOUNDS, log: (event: DiskEvent) => events.push(event), ...differing, path }
-  const opened = async (more: Partial<DiskStoreOptions> = {}): Promise<DiskStore> => {
+  const open = async (more: Partial<DiskStoreOptions> = {}): Promise<DiskStore> => {
     const store = await DiskStore.open({ ...options, ...more })
-    t.after(() => store.close())
+    opened.get(t)?.push(store)
     return store
   }
   const under: DiskUnderTest = {
-    store: await opened(),
+    store: await open(),
     path,
     events,
     reopen: async (more) => {
       await under.store.close()
-      under.store = await opened(more)
+      under.store = await open(more)
       return under.store
     },
   }
