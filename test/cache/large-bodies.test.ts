@@ -1,7 +1,10 @@
 /** Bodies larger than what may be held: passed on within a bounded memory, and nobody else pays for them. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { barrier } from '../support/barrier.ts'
 import { get } from '../support/client.ts'
@@ -154,4 +157,43 @@ test('who comes when the beginning of an endless body is gone gets one of its ow
   assert.equal(second.received, 12 * MB + 5)
   assert.ok((await first.answer).isWhole)
   await settled(relais)
+})
+
+test('what only the disk takes is shared while it comes, also with who has fallen far behind', async (t) => {
+  const path = await mkdtemp(join(tmpdir(), 'relais-test-'))
+  t.after(() => rm(path, { recursive: true, force: true }))
+  const body = randomBytes(24 * MB)
+  const [middle, rest] = [barrier(), barrier()]
+  const origin = await openOrigin(t, async (_request, response) => {
+    response.writeHead(200, FRESH)
+    response.write(body.subarray(0, MB))
+    await middle.opened
+    response.write(body.subarray(MB, 16 * MB))
+    await rest.opened
+    response.end(body.subarray(16 * MB))
+  })
+  const file = { ...SMALL, disk: { path, maxBytes: '100MB' } }
+  const relais = await openTestRelais(t, { origins: [origin.url], file })
+  const stalled = openViewer(`${relais.url}/film.ts`, { paused: true })
+  await stalled.head
+  const other = openViewer(`${relais.url}/film.ts`)
+  await other.reached(MB)
+  middle.open()
+  await other.reached(16 * MB)
+  // The beginning has left memory long ago, and is read back from disk.
+  const late = openViewer(`${relais.url}/film.ts`)
+  await late.reached(16 * MB)
+  assert.equal(stalled.received, 0)
+  rest.open()
+  for (const { answer } of [other, late]) assert.ok((await answer).body.equals(body))
+  const { disk, memory } = await settled(relais)
+  assert.equal(disk.entries, 1)
+  assert.equal(memory.entries, 0)
+  stalled.resume()
+  assert.ok((await stalled.answer).body.equals(body))
+  const hit = await get(`${relais.url}/film.ts`)
+  assert.match(String(hit.headers['cache-status']), /; hit/)
+  assert.ok(hit.body.equals(body))
+  assert.equal(origin.count(), 1)
+  await relais.close()
 })
