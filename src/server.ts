@@ -26,6 +26,9 @@ import { Origin } from './upstream/origin.ts'
 import { OriginGroup } from './upstream/origin-group.ts'
 import { upstreamError } from './upstream/upstream-error.ts'
 
+/** Connections that wait to be accepted: when a stream begins a city connects at once. The system has a bound of its own. */
+const BACKLOG = 4096
+
 export interface Relais {
   /** Where viewers are served. */
   readonly url: string
@@ -103,7 +106,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
   front = opened
   const { app } = opened
   try {
-    await app.listen(config.listen)
+    await app.listen({ ...config.listen, backlog: BACKLOG })
   } catch (error) {
     await Promise.all([store.close(), agent.destroy()])
     throw new Error(cannotListen(config, error), { cause: error })

@@ -152,7 +152,7 @@ test(`${MANY} viewers at once, each on a connection of its own, are all served a
       })
       socket.write('GET /a.ts HTTP/1.1\r\nhost: x\r\n\r\n')
     })
-  // In groups, for the queue of a port that listens is short.
+  // In groups, for what the system lets wait at a port is bounded.
   for (let count = 0; count < MANY; count += 250) await Promise.all(Array.from({ length: 250 }, open))
   await until(async () => (await relais.stats()).viewers === MANY, 'all are connected', 60_000)
   assert.equal(answered, 0)
