@@ -70,7 +70,6 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
   const forwarder = new Forwarder({
     node,
     clock,
-    pool: agent,
     destinationOf,
     onWritten: (route, target) => void cache.invalidate(route, target),
     failure: upstreamError,
@@ -99,7 +98,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     streams: streams.list().map((stream) => describeStream(stream, clock())),
     siblings: [],
   })
-  const floor = { door, routes: [...groups.keys()], node, destinationOf }
+  const floor = { door, routes: [...groups.keys()], node, destinationOf, pool: agent }
   const opened = await openFront(floor, config.http, logger, (office) =>
     openOffice(office, { access: new Access(config.ops), readStats, isReady: () => isReady }),
   )

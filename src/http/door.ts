@@ -4,7 +4,7 @@ import type { Answer, Cache } from '../cache/cache.ts'
 import type { Route, RouteTable } from '../cache/routes.ts'
 import { RelaisError } from '../errors.ts'
 import type { Clock, RequestHead } from '../rfc/heads.ts'
-import type { Forwarder } from './forwarder.ts'
+import type { Forwarder, Send } from './forwarder.ts'
 import { checkRequest, hasBody, requestHead } from './request-head.ts'
 import { breakOff, type Sender } from './send.ts'
 import type { Traffic } from './traffic.ts'
@@ -30,8 +30,19 @@ export interface DoorContext {
 
 const NEVER = new AbortController().signal
 
+/** One request while it is attended to. */
+interface Attendance {
+  readonly message: IncomingMessage
+  readonly response: ServerResponse
+  readonly request: RequestHead
+  readonly visit: Visit
+  /** Aborted when the viewer leaves. */
+  readonly signal: AbortSignal
+}
+
 export class Door {
   readonly #context: DoorContext
+  readonly #attendances = new WeakMap<IncomingMessage, Attendance>()
   #isDraining = false
 
   constructor(context: DoorContext) {
@@ -95,36 +106,39 @@ export class Door {
     return true
   }
 
-  /** Answers through the judge, or by passing the request on. Never rejects. */
-  async answer(message: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { routes, traffic, sender, clock } = this.#context
-    const request = requestHead(message)
-    const route = routes.match(request.target)
-    // What a viewer who leaves early had asked for.
-    const visit = new Visit(this.#context.nextRequestId(), request, isForCache(request) ? 'miss' : 'pass')
-    this.#report(visit, response)
-    const leaving = new AbortController()
-    response.once('close', () => leaving.abort(new Error('the viewer left')))
-    let isCounted = false
-    try {
-      checkRequest(message, request)
-      if (OFFICE.test(request.target)) throw new RelaisError('NOT_FOUND')
-      if (route === undefined) throw new RelaisError('NO_ROUTE')
-      const answer = await this.#ask(message, route, request, visit, leaving.signal)
-      visit.outcome = answer.outcome
-      traffic.count(route, answer.outcome)
-      isCounted = true
-      // What is left of the request's body would be read as the next request.
-      if (isUnread(message)) response.shouldKeepAlive = false
-      if (answer.kind === 'passed') await sender.sendPassed(response, request, answer, visit, leaving.signal)
-      else await sender.sendStored(response, request, answer, clock(), visit, leaving.signal)
-    } catch (error) {
-      if (!isCounted) traffic.count(route, leaving.signal.aborted ? visit.outcome : 'error')
-      else if (response.headersSent) traffic.cut(route)
-      this.#failed(response, error, visit)
-    } finally {
-      traffic.bytes(route, visit.bytes)
-    }
+  /**
+   * Answers GET and HEAD through the judge; `accept` is called before anything is written. False: the cache failed
+   * before that, and the request is to be passed on. Never rejects.
+   */
+  async answer(message: IncomingMessage, response: ServerResponse, accept: () => unknown): Promise<boolean> {
+    const { cache, onTrouble } = this.#context
+    const attendance = this.#attend(message, response)
+    let isBroken = false
+    await this.#serve(attendance, accept, async ({ route, request, visit, signal }) => {
+      try {
+        return await cache.answer(route, request, signal)
+      } catch (error) {
+        if (error instanceof RelaisError || signal.aborted) throw error
+        // A broken cache is still a working proxy.
+        onTrouble(error, visit.requestId)
+        isBroken = true
+        return undefined
+      }
+    })
+    return !isBroken
+  }
+
+  /** Passes a request on as it is, and its answer back. Never rejects. */
+  async pass(
+    message: IncomingMessage,
+    response: ServerResponse,
+    accept: () => unknown,
+    send: Send,
+  ): Promise<void> {
+    const { forwarder } = this.#context
+    await this.#serve(this.#attend(message, response), accept, ({ route, request, signal }) =>
+      forwarder.forward(route, message, request, isForCache(request) ? 'bypass' : 'method', send, signal),
+    )
   }
 
   /** An error of what is not a route: the office, or nothing at all. */
@@ -137,23 +151,62 @@ export class Door {
     this.#context.traffic.bytes(undefined, visit.bytes)
   }
 
-  async #ask(
-    message: IncomingMessage,
-    route: Route,
-    request: RequestHead,
-    visit: Visit,
-    signal: AbortSignal,
-  ): Promise<Answer> {
-    const { cache, forwarder, onTrouble } = this.#context
-    if (!isForCache(request)) return forwarder.forward(route, message, request, 'method', signal)
+  /** The same for a request that was declined by the cache and comes back to be passed on. */
+  #attend(message: IncomingMessage, response: ServerResponse): Attendance {
+    const before = this.#attendances.get(message)
+    if (before !== undefined) return before
+    const request = requestHead(message)
+    // What a viewer who leaves early had asked for.
+    const visit = new Visit(this.#context.nextRequestId(), request, isForCache(request) ? 'miss' : 'pass')
+    this.#report(visit, response)
+    const leaving = new AbortController()
+    response.once('close', () => leaving.abort(new Error('the viewer left')))
+    const attendance = { message, response, request, visit, signal: leaving.signal }
+    this.#attendances.set(message, attendance)
+    return attendance
+  }
+
+  /** `ask` answers undefined when somebody else is to be asked; then nothing was done. */
+  async #serve(
+    attendance: Attendance,
+    accept: () => unknown,
+    ask: (routed: Attendance & { readonly route: Route }) => Promise<Answer | undefined>,
+  ): Promise<void> {
+    const { routes, traffic } = this.#context
+    const { message, response, request, visit, signal } = attendance
+    const route = routes.match(request.target)
+    let isCounted = false
     try {
-      return await cache.answer(route, request, signal)
+      checkRequest(message, request)
+      if (OFFICE.test(request.target)) throw new RelaisError('NOT_FOUND')
+      if (route === undefined) throw new RelaisError('NO_ROUTE')
+      const answer = await ask({ ...attendance, route })
+      if (answer === undefined) return
+      visit.outcome = answer.outcome
+      traffic.count(route, answer.outcome)
+      isCounted = true
+      accept()
+      // What is left of the request's body would be read as the next request.
+      if (isUnread(message)) response.shouldKeepAlive = false
+      await this.#send(attendance, answer)
     } catch (error) {
-      if (error instanceof RelaisError || signal.aborted) throw error
-      // A broken cache is still a working proxy.
-      onTrouble(error, visit.requestId)
-      return forwarder.forward(route, message, request, 'bypass', signal)
+      if (!isCounted) {
+        traffic.count(route, signal.aborted ? visit.outcome : 'error')
+        accept()
+      } else if (response.headersSent) {
+        traffic.cut(route)
+      }
+      this.#failed(response, error, visit)
+    } finally {
+      traffic.bytes(route, visit.bytes)
     }
+  }
+
+  #send({ response, request, visit, signal }: Attendance, answer: Answer): void | Promise<void> {
+    const { sender, clock } = this.#context
+    return answer.kind === 'passed'
+      ? sender.sendPassed(response, request, answer, visit, signal)
+      : sender.sendStored(response, request, answer, clock(), visit, signal)
   }
 
   /** One line when it is over. */

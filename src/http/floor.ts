@@ -7,7 +7,7 @@ import { RelaisError } from '../errors.ts'
 import { appendCdnLoop, appendVia, endToEnd, omitFields } from '../rfc/connection.ts'
 import type { Fields } from '../rfc/heads.ts'
 import type { Door } from './door.ts'
-import type { Destination } from './forwarder.ts'
+import type { Destination, Onward, Returned } from './forwarder.ts'
 import { checkRequest, requestHead } from './request-head.ts'
 
 export interface FloorContext {
@@ -15,6 +15,13 @@ export interface FloorContext {
   readonly routes: readonly Route[]
   readonly node: string
   readonly destinationOf: (route: Route) => Destination
+  /** The connections to origins, which the fills use as well. */
+  readonly pool: Pool
+}
+
+/** What is used of it. */
+export interface Pool {
+  request(options: object, done: (error: Error | null, response?: unknown) => void): void
 }
 
 /** What Node reads and no proxy may pass on: CONNECT opens tunnels, TRACE shows what others added to a request. */
@@ -34,9 +41,12 @@ export function passedMethods(methods: readonly string[]): string[] {
   return methods.filter((method) => !NOT_PASSED.has(method))
 }
 
+/** Rides on the fields to the pool: the request line as it is to be sent, and when to give up. */
+const RAW = Symbol('raw')
+
 /**
- * `@fastify/http-proxy` holds the routes and carries WebSockets. Plain requests are passed on by the forwarder, before
- * Fastify looks at their bodies: the plugin would decode what it cannot know, and send another request line than came.
+ * The cache stands before `@fastify/http-proxy` as a hook. What it declines, and all that is not GET or HEAD, the plugin
+ * sends, over the pool that the fills use; and it carries WebSockets.
  */
 export async function layFloor(
   app: FastifyInstance,
@@ -63,7 +73,10 @@ async function layRoute(
     rewritePrefix: destinationOf(route).path,
     upstream: '',
     httpMethods,
+    undici: byteForByte(context.pool),
     disableRequestLogging: true,
+    // It would say what the door says, in other words.
+    logLevel: 'silent',
     websocket: true,
     wsClientOptions: {
       rewriteRequestHeaders: (_fields: unknown, request: FastifyRequest) =>
@@ -73,15 +86,64 @@ async function layRoute(
   })
 }
 
-async function toDoor(door: Door, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+async function toDoor(door: Door, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const message: IncomingMessage & { readonly upgrade?: boolean } = request.raw
   if (message.upgrade === true) {
     checkRequest(message, requestHead(message))
     if (door.isOffice(requestHead(message).target)) throw new RelaisError('NOT_FOUND')
-    return
+    return undefined
   }
-  reply.hijack()
-  await door.answer(message, reply.raw)
+  const accept = (): unknown => reply.hijack()
+  const isQuestion = message.method === 'GET' || message.method === 'HEAD'
+  if (isQuestion && (await door.answer(message, reply.raw, accept))) return reply
+  // Before Fastify reads the body: what type it claims to be is between the viewer and the origin.
+  if (!isQuestion) request.body = message
+  await door.pass(message, reply.raw, accept, (onward) => throughPlugin(reply, onward))
+  return reply
+}
+
+/** Has the plugin send a request; what comes back is sent on by the door, which counts and cuts as for all answers. */
+function throughPlugin(reply: FastifyReply, onward: Onward): Promise<Returned> {
+  return new Promise((resolve, reject) => {
+    // The plugin lets go of a request whose viewer has left without telling anyone.
+    onward.signal.addEventListener('abort', () => reject(onward.signal.reason), { once: true })
+    reply.from('/', {
+      getUpstream: () => onward.address,
+      rewriteRequestHeaders: () => ({ ...onward.fields, [RAW]: onward }) as Record<string, string>,
+      // What is passed may be more than a question, so it is never asked twice.
+      retryDelay: () => null,
+      onResponse: (_request, _reply, response) => {
+        const { statusCode, headers, stream } = response as unknown as PluginResponse
+        resolve({ status: statusCode, fields: headers, body: stream })
+      },
+      onError: (_reply, { error }) => reject(error.cause ?? error),
+    })
+  })
+}
+
+/** What the plugin hands over, which its types take for a message of Node's. */
+interface PluginResponse {
+  readonly statusCode: number
+  readonly headers: Fields
+  readonly stream: Returned['body']
+}
+
+/** The pool, with the request line as it came: the plugin's URLs encode some characters that viewers send as they are. */
+function byteForByte(pool: Pool): object {
+  return {
+    request(options: PluginRequest, done: (error: Error | null, response?: unknown) => void): void {
+      const { [RAW]: onward, ...headers } = options.headers
+      const raw = onward === undefined ? {} : { path: onward.target, signal: onward.signal }
+      pool.request({ ...options, headers, ...raw }, done)
+    },
+    // Whoever opened the pool closes it.
+    destroy: () => undefined,
+  }
+}
+
+interface PluginRequest {
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>> & { readonly [RAW]?: Onward }
 }
 
 function handshakeFields(fields: Fields, node: string): Record<string, string | string[]> {

@@ -1,4 +1,4 @@
-/** The plain proxy: one request passed on as it is, to the origin and back, byte for byte. */
+/** One request passed on as it is, to the origin and back: what is sent through the plain proxy, and what is made of its answer. */
 import type { IncomingMessage } from 'node:http'
 import type { PassedAnswer } from '../cache/cache.ts'
 import type { Route } from '../cache/routes.ts'
@@ -7,7 +7,6 @@ import { RelaisError } from '../errors.ts'
 import type { Forwarded } from '../rfc/cache-status.ts'
 import { endToEnd, loops } from '../rfc/connection.ts'
 import type { Clock, Fields, RequestHead } from '../rfc/heads.ts'
-import { hasBody } from './request-head.ts'
 
 /** Where a request of a route goes. */
 export interface Destination {
@@ -18,29 +17,31 @@ export interface Destination {
   readonly path: string
 }
 
-/** What is used of the pool of connections to origins. */
-export interface Pool {
-  request(options: {
-    readonly origin: string
-    readonly path: string
-    readonly method: string
-    readonly headers: Record<string, string | string[]>
-    readonly body: IncomingMessage | null
-    readonly signal: AbortSignal
-  }): Promise<{
-    readonly statusCode: number
-    readonly headers: Fields
-    readonly body: AsyncIterable<Uint8Array> & {
-      on(event: 'error', listener: () => void): unknown
-      destroy(): unknown
-    }
-  }>
+/** What leaves through the plain proxy. */
+export interface Onward {
+  readonly address: string
+  /** Path and query, byte for byte as they are to be sent. */
+  readonly target: string
+  readonly fields: Fields
+  readonly signal: AbortSignal
 }
+
+/** What the plain proxy got for it. */
+export interface Returned {
+  readonly status: number
+  readonly fields: Fields
+  readonly body: AsyncIterable<Uint8Array> & {
+    on(event: 'error', listener: () => void): unknown
+    destroy(): unknown
+  }
+}
+
+/** Sends one request, with its body, through the plain proxy (floor.ts). Rejects with whatever went wrong. */
+export type Send = (onward: Onward) => Promise<Returned>
 
 export interface ForwarderContext {
   readonly node: string
   readonly clock: Clock
-  readonly pool: Pool
   readonly destinationOf: (route: Route) => Destination
   /** A write went through: what is stored of its target is no longer true. */
   readonly onWritten: (route: Route, target: string) => void
@@ -75,40 +76,39 @@ export class Forwarder {
     message: IncomingMessage,
     request: RequestHead,
     fwd: Forwarded,
+    send: Send,
     signal: AbortSignal,
   ): Promise<PassedAnswer> {
-    const { node, clock, pool, destinationOf, failure } = this.#context
+    const { node, clock, destinationOf, failure } = this.#context
     if (loops(request.fields, node)) throw new RelaisError('LOOP')
     const { address, host, path } = destinationOf(route)
     const { target, fields } = passedOn(route, request, node)
     const requestedAt = clock()
-    let response: Awaited<ReturnType<Pool['request']>>
+    let returned: Returned
     try {
-      response = await pool.request({
-        origin: address,
-        path: path + target,
-        method: request.method,
-        headers: { ...fields, ...lengthOf(message), host } as Record<string, string | string[]>,
-        body: hasBody(message) ? message : null,
+      returned = await send({
+        address,
+        target: path + target,
+        fields: { ...fields, ...lengthOf(message), host },
         signal,
       })
     } catch (error) {
       if (signal.aborted) throw signal.reason
       throw failure(error, host, 'head')
     }
-    const { statusCode, headers, body } = response
+    const { status, body } = returned
     // RFC 9111 section 4.4.
-    if (!SAFE.has(request.method) && statusCode >= 200 && statusCode < 400) {
+    if (!SAFE.has(request.method) && status >= 200 && status < 400) {
       this.#context.onWritten(route, request.target)
     }
     return {
       kind: 'passed',
       outcome: 'pass',
-      status: { hit: false, fwd, fwdStatus: statusCode },
+      status: { hit: false, fwd, fwdStatus: status },
       response: {
         head: {
-          status: statusCode,
-          fields: relocated(endToEnd(headers), path, route.prefix),
+          status,
+          fields: relocated(endToEnd(returned.fields), path, route.prefix),
           requestedAt,
           receivedAt: clock(),
         },

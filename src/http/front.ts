@@ -63,11 +63,7 @@ export async function openFront(
     return503OnClosing: false,
     exposeHeadRoutes: false,
     serverFactory: (handler) => server.on('request', longWay(door, handler)),
-    // Fastify cannot decode the path. That is no reason why the origin should not.
-    frameworkErrors: (_error, request, reply) => {
-      reply.hijack()
-      void door.answer(request.raw, reply.raw)
-    },
+    frameworkErrors: (error, request, reply) => void undecodable(door, error, request, reply),
   })
   app.setErrorHandler(refuse)
   app.setNotFoundHandler((request, reply) => refuse(new RelaisError('NOT_FOUND'), request, reply))
@@ -80,6 +76,19 @@ export async function openFront(
       return drain(server, upgraded, options.drainTimeout)
     },
   }
+}
+
+/** Fastify cannot decode the path. That is no reason why the origin should not, where the plugin is not needed. */
+async function undecodable(
+  door: Door,
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  reply.hijack()
+  const isQuestion = request.method === 'GET' || request.method === 'HEAD'
+  const isAnswered = isQuestion && (await door.answer(request.raw, reply.raw, () => undefined))
+  if (!isAnswered) door.refuse(request.raw, reply.raw, known(error))
 }
 
 function openServer(node: string, options: HttpOptions, upgraded: Set<Socket>): Server {

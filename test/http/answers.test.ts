@@ -264,7 +264,6 @@ test('a broken cache is still a working proxy', async (t) => {
     forwarder: new Forwarder({
       node: 'test',
       clock,
-      pool: agent,
       destinationOf,
       onWritten: () => undefined,
       failure: upstreamError,
@@ -275,7 +274,7 @@ test('a broken cache is still a working proxy', async (t) => {
     onAccount: undefined,
     onTrouble: (error) => troubles.push(error),
   })
-  const floor = { door, routes: [route], node: 'test', destinationOf }
+  const floor = { door, routes: [route], node: 'test', destinationOf, pool: agent }
   const { app, drain } = await openFront(floor, http, pino({ level: 'silent' }), () => undefined)
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   t.after(async () => {

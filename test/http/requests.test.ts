@@ -139,8 +139,6 @@ test('a path reaches the origin byte for byte, what URL parsers change included'
   const targets = [
     '//elsewhere.example/a',
     '/a//b///c',
-    '/%zz',
-    '/%ff?a=%zz&b=|',
     '/%41%2f%61',
     '/a|b"c^d{e}`f\\g;h=1/x..y?a=|"^`{}',
     '/a#b?c',
@@ -157,6 +155,25 @@ test('a path reaches the origin byte for byte, what URL parsers change included'
       assert.match(answer, /^HTTP\/1.1 200 /, `${method} ${target}`)
     }
     assert.equal(origin.count(target), 3, target)
+  }
+})
+
+test('a path whose percent signs mean nothing is the origin’s to judge for questions, and refused for the rest', async (t) => {
+  const { origin, relais } = await open(t)
+  for (const target of ['/%zz', '/%ff?a=%zz&b=|']) {
+    for (const [method, status] of [
+      ['GET', 200],
+      ['POST', 400],
+      ['OPTIONS', 400],
+    ] as const) {
+      const answer = await exchange(
+        t,
+        relais.url,
+        `${method} ${target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
+      )
+      assert.ok(answer.startsWith(`HTTP/1.1 ${status} `), `${method} ${target}: ${answer}`)
+    }
+    assert.equal(origin.count(target), 1, target)
   }
 })
 
