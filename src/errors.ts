@@ -38,8 +38,16 @@ export const ERRORS = {
     message: 'Not stored here, and the request asked for nothing else (only-if-cached).',
   },
   DNS_ERROR: { status: 502, proxyStatus: 'dns_error', message: "The origin's name could not be resolved." },
-  DNS_TIMEOUT: { status: 504, proxyStatus: 'dns_timeout', message: "The origin's name was not resolved in time." },
-  CONNECTION_REFUSED: { status: 502, proxyStatus: 'connection_refused', message: 'The origin refused the connection.' },
+  DNS_TIMEOUT: {
+    status: 504,
+    proxyStatus: 'dns_timeout',
+    message: "The origin's name was not resolved in time.",
+  },
+  CONNECTION_REFUSED: {
+    status: 502,
+    proxyStatus: 'connection_refused',
+    message: 'The origin refused the connection.',
+  },
   CONNECTION_TERMINATED: {
     status: 502,
     proxyStatus: 'connection_terminated',
@@ -96,7 +104,11 @@ export const ERRORS = {
     proxyStatus: 'proxy_loop_detected',
     message: 'The request has been here before: two proxies send it to each other.',
   },
-  INTERNAL: { status: 500, proxyStatus: 'proxy_internal_error', message: 'Relais failed; the log says more.' },
+  INTERNAL: {
+    status: 500,
+    proxyStatus: 'proxy_internal_error',
+    message: 'Relais failed; the log says more.',
+  },
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorName = keyof typeof ERRORS

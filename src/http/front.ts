@@ -100,6 +100,8 @@ function openServer(node: string, options: HttpOptions, upgraded: Set<Socket>): 
     requestTimeout: 0,
     keepAliveTimeout: options.keepAliveTimeout,
     noDelay: true,
+    // Nearly all requests are heads without bodies; no stream is set up for those.
+    optimizeEmptyRequests: true,
     // Other upgrades than WebSocket (h2c) are offers that may be ignored (RFC 9110 section 7.8).
     shouldUpgradeCallback: (request: IncomingMessage) =>
       request.headers.upgrade?.toLowerCase() === 'websocket',

@@ -6,7 +6,7 @@ import type { CacheKey, Store, StoredHead, StoredResponse, StoreStats, StoreWrit
 import { NO_PLACE } from './absent-disk.ts'
 import { adopt } from './adoption.ts'
 import { Entry } from './disk-index.ts'
-import { DiskWriter, type Written } from './disk-writer.ts'
+import { DiskWriter, Pending, type Written } from './disk-writer.ts'
 import { codeOf, type DiskFiles, making, unlinkIfThere } from './files.ts'
 import type { DiskEvent } from './health.ts'
 import { type EntryName, hashKey, hashVariant } from './layout.ts'
@@ -40,6 +40,7 @@ export class DiskStore implements Store {
   readonly #lock: Lock
   readonly #renewal: Renewal
   readonly #writers = new Set<DiskWriter>()
+  readonly #pending = new Pending()
   /** Keys stored or deleted while the reconciliation runs: what it finds of them is older. Undefined afterwards. */
   #touched: Set<string> | undefined = new Set()
   #reconciled: Promise<void> = Promise.resolve()
@@ -107,6 +108,7 @@ export class DiskStore implements Store {
         return health.state === 'on' && (await ledger.reserve(bytes))
       },
       release: (bytes) => ledger.release(bytes),
+      pending: this.#pending,
       publish: (written) => this.#publish(written),
       onDeclined: () => {
         this.#declined++

@@ -11,8 +11,24 @@ import { BLOCK_BYTES, BlockSums, DamageError, encodeEnd, encodeHead, verifyBlock
 const BATCH_BYTES = 1024 * 1024
 /** Above this the caller is asked to wait. */
 const WAIT_BYTES = 4 * 1024 * 1024
-/** Above this a caller who does not wait is not served: memory is worth more than a copy on disk. */
+/** Above this, over all writers, who does not wait is not served: memory is worth more than a copy on disk. */
 const MAX_PENDING_BYTES = 32 * 1024 * 1024
+
+/** Bytes handed to writers that are not in their files yet. */
+export class Pending {
+  #bytes = 0
+
+  /** False: there are too many already. */
+  take(bytes: number): boolean {
+    if (this.#bytes + bytes > MAX_PENDING_BYTES) return false
+    this.#bytes += bytes
+    return true
+  }
+
+  giveBack(bytes: number): void {
+    this.#bytes -= bytes
+  }
+}
 
 /** A file written to its end, without a name yet. */
 export interface Written {
@@ -35,6 +51,8 @@ export interface WriterRoom {
   readonly maxEntryBytes: number
   reserve(bytes: number): Promise<boolean>
   release(bytes: number): void
+  /** Of all writers together. */
+  readonly pending: Pending
   /** Gives the file its name, and takes over descriptor and room. Undefined when it could not. */
   publish(written: Written): Promise<StoredResponse | undefined>
   onDeclined(): void
@@ -54,6 +72,8 @@ export class DiskWriter implements StoreWriter {
   #pending: Uint8Array[]
   /** Bytes handed in and not yet in the file. */
   #pendingBytes: number
+  /** Of the pending bytes of all writers those of this one: of its body, not in the file yet. */
+  #takenBytes = 0
   #size = 0
   #written = 0
   #reserved = 0
@@ -81,13 +101,11 @@ export class DiskWriter implements StoreWriter {
   write(chunk: Uint8Array): void | Promise<void> {
     if (this.#state !== 'open' || chunk.byteLength === 0) return
     this.#size += chunk.byteLength
-    if (
-      this.#size > this.#room.maxEntryBytes ||
-      this.#pendingBytes + chunk.byteLength > MAX_PENDING_BYTES + BATCH_BYTES
-    ) {
+    if (this.#size > this.#room.maxEntryBytes || !this.#room.pending.take(chunk.byteLength)) {
       this.#decline()
       return
     }
+    this.#takenBytes += chunk.byteLength
     this.#sums.add(chunk)
     this.#pending.push(chunk)
     this.#pendingBytes += chunk.byteLength
@@ -209,7 +227,15 @@ export class DiskWriter implements StoreWriter {
     await writeFully(this.#handle, batch, this.#written)
     this.#written += bytes
     this.#pendingBytes -= bytes
+    this.#giveBack(bytes)
     return true
+  }
+
+  /** Head and end were never taken; being small, they do not count. */
+  #giveBack(bytes: number): void {
+    const taken = Math.min(bytes, this.#takenBytes)
+    this.#takenBytes -= taken
+    this.#room.pending.giveBack(taken)
   }
 
   #decline(): void {
@@ -228,6 +254,7 @@ export class DiskWriter implements StoreWriter {
 
   async #cleanUp(flight: Promise<void> | undefined): Promise<void> {
     await flight
+    this.#giveBack(this.#takenBytes)
     try {
       await this.#handle?.close()
       await unlinkIfThere(this.#room.files, this.#aside)

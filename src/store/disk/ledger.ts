@@ -21,6 +21,8 @@ export class Ledger {
   #writing = 0
   #leaving = 0
   #lingering = 0
+  /** What is being waited for. */
+  #wanted = 0
   #waiting: (() => void)[] = []
   /** Length of the journal. */
   journalBytes = 0
@@ -43,9 +45,12 @@ export class Ledger {
         return true
       }
       if (this.#fixed + bytes > this.#room.maxBytes) return false
-      if (this.#leaving < short && this.#room.yieldSome()) continue
+      // What leaves already was called out for those who waited before: for this one as much again must go.
+      if (this.#leaving < short + this.#wanted && this.#room.yieldSome()) continue
       if (this.#leaving === 0) return false
+      this.#wanted += bytes
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
+      this.#wanted -= bytes
     }
   }
 
