@@ -18,7 +18,7 @@ import { openOffice } from './ops/office.ts'
 import type { Stats, StreamStats } from './ops/stats.ts'
 import type { Clock, Instant } from './rfc/heads.ts'
 import { DiskStore } from './store/disk/disk-store.ts'
-import { MemoryStore } from './store/memory-store.ts'
+import { MemoryStore, spareBytes } from './store/memory-store.ts'
 import type { Store } from './store/store.ts'
 import { TieredStore } from './store/tiered-store.ts'
 import { openAgent } from './upstream/agent.ts'
@@ -139,7 +139,7 @@ function warnOnce(
 }
 
 async function openStore(config: Config, logger: FastifyBaseLogger): Promise<Store> {
-  const memory = new MemoryStore(config.memory)
+  const memory = new MemoryStore(config.memory, spareBytes(config.memory.maxBytes))
   const { path, maxBytes, maxEntryBytes } = config.disk
   if (path === null) return memory
   const disk = await DiskStore.open({

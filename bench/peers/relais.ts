@@ -41,7 +41,7 @@ export function relais(setting: RelaisSetting): Peer {
       writeFileSync(file, JSON.stringify(config))
       const nothing = openSync('/dev/null', 'w')
       const errors = openSync(join(path, 'stderr'), 'w')
-      const args = [...(setting.nodeFlags ?? []), join(checkout, 'src/main.ts'), '--config', file]
+      const args = [...(setting.nodeFlags ?? []), join(checkout, 'bin/relais.mjs'), '--config', file]
       const child = ground.start('measured', process.execPath, args, {
         stdio: setting.hasChannel === true ? ['ignore', nothing, errors, 'ipc'] : ['ignore', nothing, errors],
       })

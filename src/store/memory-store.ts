@@ -41,6 +41,7 @@ interface Entry {
  */
 export class MemoryStore implements Store {
   readonly #options: MemoryOptions
+  readonly #capacity: number
   readonly #entries: LRUCache<CacheKey, Entry>
   readonly #misses = new LRUCache<CacheKey, number>({ max: REMEMBERED_MISSES })
   #reserved = 0
@@ -49,10 +50,12 @@ export class MemoryStore implements Store {
   #count = 0
   #closed = false
 
-  constructor(options: MemoryOptions) {
+  /** `spareBytes` of `maxBytes` are left to what was evicted and lies in memory still (see `spareBytes` below). */
+  constructor(options: MemoryOptions, spareBytes = 0) {
     this.#options = options
+    this.#capacity = options.maxBytes - spareBytes
     this.#entries = new LRUCache({
-      maxSize: Math.max(1, options.maxBytes),
+      maxSize: Math.max(1, this.#capacity),
       sizeCalculation: (entry) => entry.bytes,
       dispose: (entry, _key, reason) => {
         if (reason !== 'evict') return
@@ -64,7 +67,7 @@ export class MemoryStore implements Store {
 
   /** The largest response it would hold, in bytes. */
   get maxEntryBytes(): number {
-    return Math.min(this.#options.maxEntryBytes, this.#options.maxBytes)
+    return Math.min(this.#options.maxEntryBytes, this.#capacity)
   }
 
   peek(key: CacheKey, request: RequestHead): StoredResponse | undefined {
@@ -155,7 +158,7 @@ export class MemoryStore implements Store {
 
   /** Evicts until `bytes` more can be held; false when this head may not push out what is there. */
   #makeRoom(bytes: number, head: StoredHead): boolean {
-    const wanted = this.#options.maxBytes - bytes
+    const wanted = this.#capacity - bytes
     if (this.#reserved > wanted) return false
     const asked = this.#misses.peek(head.key) ?? 0
     for (let spared = 0; this.#held > wanted; ) {
@@ -227,4 +230,12 @@ const NO_DISK: DiskStats = {
   declined: 0,
   errors: 0,
   corrupt: 0,
+}
+
+/**
+ * What to spare of `maxBytes`, so that what the process holds stays within it: bytes that were evicted are given back
+ * when the garbage collector comes by, and V8 sends it after 64 MiB of them.
+ */
+export function spareBytes(maxBytes: number): number {
+  return Math.min(Math.floor(maxBytes / 4), 64 * 1024 * 1024)
 }

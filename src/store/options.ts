@@ -5,7 +5,8 @@ import { Size } from '../quantities.ts'
 export const memoryOptions = Type.Object(
   {
     maxBytes: Size({
-      description: 'Bytes of responses held in memory. The process needs about 150 MB more for itself.',
+      description:
+        'Bytes of responses held in memory, a quarter of them (at most 64 MB) for what was evicted and is not yet collected. The process needs about 200 MB more for itself.',
       default: '256MB',
     }),
     maxEntryBytes: Size({
