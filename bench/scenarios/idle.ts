@@ -20,7 +20,13 @@ const MOST_KB = 15
 export function idle(): Promise<Report> {
   const viewers = openFilesAllowed() > WANTED_VIEWERS + OTHER_FILES ? WANTED_VIEWERS : FEWER_VIEWERS
   return onStage(async (stage) => {
-    const nodeFlags = ['--expose-gc', '--import', program('lib/collect-on-demand.ts')]
+    // With its own setting named, the launcher need not start Node anew, and the channel stays open.
+    const nodeFlags = [
+      '--max-semi-space-size=4',
+      '--expose-gc',
+      '--import',
+      program('lib/collect-on-demand.ts'),
+    ]
     const { port, child } = await stage.start(relais({ name: 'Relais', nodeFlags, hasChannel: true }))
     await load(port, PATH, BYTES, 2)
     const before = await collected(child)

@@ -73,7 +73,7 @@ async function pump(
       const now = context.clock()
       if (body.readers > 0 || order.isWanted()) unreadSince = now
       else if (now - unreadSince > UNREAD_GRACE_MS && !isWorthFinishing(body)) {
-        throw new Error('nobody reads it any more')
+        throw new Unread('nobody reads it any more')
       }
     }
     body.finish()
@@ -82,10 +82,13 @@ async function pump(
   } catch (error) {
     const cause = error instanceof Error ? error : new Error(String(error))
     body.fail(cause)
-    context.onTrouble('a fill broke off', cause, order.request.target)
+    if (!(cause instanceof Unread)) context.onTrouble('a fill broke off', cause, order.request.target)
     await writer?.abort(cause)
   }
 }
+
+/** The fill was given up because it would have been for nobody: a decision and no trouble. */
+class Unread extends Error {}
 
 function isWorthFinishing(body: GrowingBody): boolean {
   if (body.size === undefined) return body.received < WORTH_FINISHING_BYTES

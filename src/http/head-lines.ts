@@ -39,7 +39,8 @@ export class HeadLines {
     if (before !== undefined && before.age === age && before.ttl === status.ttl && before.size === size)
       return before
     const { lines, cacheStatus } = this.ofStored(head, head.fields, status, now)
-    lines.push('content-length', String(size))
+    // RFC 9110 section 8.6: not in a 204.
+    if (head.status !== 204) lines.push('content-length', String(size))
     const prepared = { lines, cacheStatus, age, ttl: status.ttl, size }
     this.#hits.set(head, prepared)
     return prepared

@@ -117,7 +117,7 @@ export class Sender {
         return sendBody(response, request, body, range, visit, signal)
       }
       case 'whole':
-        this.#begin(response, head.status, prepared, lengthLines(body), visit)
+        this.#begin(response, head.status, prepared, lengthLines(head.status, body), visit)
         return sendBody(response, request, body, undefined, visit, signal)
     }
   }
@@ -185,8 +185,9 @@ function isPlain(request: RequestHead): boolean {
   )
 }
 
-function lengthLines(body: Body): readonly string[] {
-  return body.size === undefined ? [] : ['content-length', String(body.size)]
+function lengthLines(status: number, body: Body): readonly string[] {
+  // RFC 9110 section 8.6: not in a 204.
+  return body.size === undefined || status === 204 ? [] : ['content-length', String(body.size)]
 }
 
 function sendBody(

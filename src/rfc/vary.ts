@@ -46,6 +46,15 @@ export function matches(variant: Variant, request: RequestHead): boolean {
   return true
 }
 
+/** Whether two stored responses are of one variant, so that the newer one takes the other's place. */
+export function isSameVariant(one: Variant, other: Variant): boolean {
+  const names = Object.keys(one)
+  return (
+    names.length === Object.keys(other).length &&
+    names.every((name) => Object.hasOwn(other, name) && one[name] === other[name])
+  )
+}
+
 /**
  * What matters here of an Accept-Encoding: 'br, gzip', 'br', 'gzip' or 'identity'. A coding with q=0 is not accepted,
  * whatever else is said of it; wildcards and other codings are ignored.

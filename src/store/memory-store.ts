@@ -1,7 +1,7 @@
 /** Stored responses in memory: found without waiting, evicted by bytes. */
 import { LRUCache } from 'lru-cache'
 import type { RequestHead } from '../rfc/heads.ts'
-import { matches } from '../rfc/vary.ts'
+import { isSameVariant, matches } from '../rfc/vary.ts'
 import { MemoryWriter } from './memory-writer.ts'
 import type { MemoryOptions } from './options.ts'
 import type {
@@ -107,7 +107,7 @@ export class MemoryStore implements Store {
 
   async refresh(head: StoredHead): Promise<boolean> {
     const entry = this.#entries.peek(head.key)
-    const before = entry?.variants.find((stored) => isSameVariant(stored.head, head))
+    const before = entry?.variants.find((stored) => isSameVariant(stored.head.variant, head.variant))
     if (entry === undefined || before === undefined) return false
     const variants = entry.variants.map((stored) =>
       stored === before ? { head, body: stored.body } : stored,
@@ -189,7 +189,9 @@ export class MemoryStore implements Store {
     }
     const { key } = stored.head
     const entry = this.#entries.peek(key)
-    const others = (entry?.variants ?? []).filter((other) => !isSameVariant(other.head, stored.head))
+    const others = (entry?.variants ?? []).filter(
+      (other) => !isSameVariant(other.head.variant, stored.head.variant),
+    )
     const variants = [stored, ...others.slice(0, MAX_VARIANTS - 1)]
     const total = bytes + variants.slice(1).reduce((sum, other) => sum + storedBytes(other), 0)
     this.#reserved -= bytes
@@ -211,14 +213,6 @@ function headBytes(head: StoredHead): number {
 
 function storedBytes(stored: StoredResponse): number {
   return headBytes(stored.head) + (stored.body.size ?? 0)
-}
-
-function isSameVariant(one: StoredHead, other: StoredHead): boolean {
-  const names = Object.keys(one.variant)
-  return (
-    names.length === Object.keys(other.variant).length &&
-    names.every((name) => one.variant[name] === other.variant[name])
-  )
 }
 
 const NO_DISK: DiskStats = {

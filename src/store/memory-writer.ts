@@ -1,7 +1,7 @@
 /** A response on its way into memory. */
 import type { ByteRange } from '../rfc/range.ts'
-import { cut } from './chunks.ts'
-import type { Body, StoredHead, StoredResponse, StoreWriter } from './store.ts'
+import type { StoredHead, StoredResponse, StoreWriter } from './store.ts'
+import { WholeBody } from './whole-body.ts'
 
 /** What a writer asks of the store it writes into; all in bytes. */
 export interface Room {
@@ -56,7 +56,7 @@ export class MemoryWriter implements StoreWriter {
   async commit(): Promise<StoredResponse | undefined> {
     if (!this.#isOpen) return undefined
     this.#isOpen = false
-    return this.#room.put({ head: this.#head, body: new MemoryBody(this.#chunks.map(fitted)) }, this.#bytes)
+    return this.#room.put({ head: this.#head, body: new WholeBody(this.#chunks.map(fitted)) }, this.#bytes)
   }
 
   async abort(_reason: Error): Promise<void> {
@@ -68,23 +68,6 @@ export class MemoryWriter implements StoreWriter {
     this.#chunks = []
     this.#room.giveBack(this.#bytes)
     this.#bytes = 0
-  }
-}
-
-class MemoryBody implements Body {
-  readonly size: number
-  readonly chunks: readonly Uint8Array[]
-
-  constructor(chunks: readonly Uint8Array[]) {
-    this.chunks = chunks
-    this.size = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
-  }
-
-  async *read(range?: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-    for (const piece of cut(this.chunks, range)) {
-      signal?.throwIfAborted()
-      yield piece
-    }
   }
 }
 

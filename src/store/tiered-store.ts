@@ -4,8 +4,8 @@ import type { RequestHead } from '../rfc/heads.ts'
 import type { ByteRange } from '../rfc/range.ts'
 import { matches } from '../rfc/vary.ts'
 import { AbsentDisk } from './disk/absent-disk.ts'
-import { WholeBody } from './disk/whole-body.ts'
 import type { Body, CacheKey, Store, StoredHead, StoredResponse, StoreStats, StoreWriter } from './store.ts'
+import { WholeBody } from './whole-body.ts'
 
 export interface TieredStoreOptions {
   /** Its `maxEntryBytes` says what it would hold: a larger response is streamed from disk. */

@@ -1,10 +1,12 @@
 /** Finds what an entry's files hold: head and end are verified, and the body too where it is small. */
 
+import { isSameVariant } from '../../rfc/vary.ts'
 import type { Body, StoredHead, StoredResponse } from '../store.ts'
+import { WholeBody } from '../whole-body.ts'
 import { DiskBody } from './disk-body.ts'
 import type { Entry } from './disk-index.ts'
 import { codeOf, type DiskFiles, readFully } from './files.ts'
-import { type EntryName, isSameVariant, type Layout } from './layout.ts'
+import type { EntryName, Layout } from './layout.ts'
 import type { OpenFiles } from './open-files.ts'
 import {
   DamageError,
@@ -19,7 +21,6 @@ import {
   TRAILER_BYTES,
   verifyBlocks,
 } from './record.ts'
-import { WholeBody } from './whole-body.ts'
 
 /** A file up to this size is read at once: one read costs no more than the two for head and end. */
 const WHOLE_BYTES = 256 * 1024

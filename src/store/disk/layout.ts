@@ -92,10 +92,6 @@ export function hashVariant(variant: Variant): number {
   return hash('sha256', canonical(variant), 'buffer').readInt32LE(0)
 }
 
-export function isSameVariant(one: Variant, other: Variant): boolean {
-  return canonical(one) === canonical(other)
-}
-
 function canonical(variant: Variant): string {
   return JSON.stringify(Object.entries(variant).sort(([one], [other]) => (one < other ? -1 : 1)))
 }

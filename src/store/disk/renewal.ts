@@ -1,9 +1,10 @@
 /** A 304 renews the head of a stored response: the new one lies beside the body, which stays. */
+import { isSameVariant } from '../../rfc/vary.ts'
 import type { StoredHead } from '../store.ts'
 import { Entry, roomOf } from './disk-index.ts'
 import { unlinkIfThere } from './files.ts'
 import { RECORD_BYTES } from './journal.ts'
-import { hashKey, hashVariant, isSameVariant } from './layout.ts'
+import { hashKey, hashVariant } from './layout.ts'
 import type { DiskParts } from './parts.ts'
 import { encodeHead } from './record.ts'
 

@@ -1,7 +1,7 @@
-/** A body read whole from disk, and verified. */
-import type { ByteRange } from '../../rfc/range.ts'
-import { cut } from '../chunks.ts'
-import type { Body } from '../store.ts'
+/** A body that lies in memory, all of it. */
+import type { ByteRange } from '../rfc/range.ts'
+import { cut } from './chunks.ts'
+import type { Body } from './store.ts'
 
 export class WholeBody implements Body {
   readonly chunks: readonly Uint8Array[]
