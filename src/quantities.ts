@@ -12,6 +12,9 @@ const BYTES_OF: Readonly<Record<string, number>> = {
 
 const MS_OF: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
+/** A timer that is set for longer than 2^31-1 ms fires at once. */
+const MAX_TIMER_MS = 24 * 86_400_000
+
 /** Without flags, for a JSON schema has none. */
 const SIZE_PATTERN = '^([0-9]+(?:\\.[0-9]+)?) ?(?:([kKmMgGtT])(?:[iI]?[bB])?|[bB])?$'
 const DURATION_PATTERN = '^([0-9]+(?:\\.[0-9]+)?) ?(ms|s|m|h|d)$'
@@ -70,7 +73,7 @@ export function Size(options: QuantityOptions) {
 
 /** The schema of an option in milliseconds. Its static type is the settled one: a number, whatever the file says. */
 export function Duration(options: QuantityOptions) {
-  return quantity('ms', DURATION_PATTERN, ['500ms', '20s', '2m'], options)
+  return quantity('ms', DURATION_PATTERN, ['500ms', '20s', '2m'], { maximum: MAX_TIMER_MS, ...options })
 }
 
 function quantity(

@@ -55,8 +55,9 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     const origins = options.origins.map((url) => new Origin(url, agent, clock))
     const source = new OriginGroup(origins, config.upstream.penalty, clock)
     const { prefix, cookies, requestDirectives } = options
+    const [base = ''] = options.origins
     groups.set(
-      { prefix, cookies, requestDirectives, ignoreQuery: new Set(options.ignoreQuery), source },
+      { prefix, base, cookies, requestDirectives, ignoreQuery: new Set(options.ignoreQuery), source },
       source,
     )
   }

@@ -47,7 +47,7 @@ export interface PassedAnswer {
 export type Answer = StoredAnswer | PassedAnswer
 
 /** How often a request looks again when what it waited for turned out to be for others. */
-const MAX_LOOKS = 3
+const MAX_LOOKS = 16
 
 const NEVER = new AbortController().signal
 
@@ -126,7 +126,12 @@ export class Cache {
 
   /** A write went through to the origin: what is stored of its target is no longer true (RFC 9111 section 4.4). */
   async invalidate(route: Route, target: string): Promise<void> {
-    await this.#context.store.delete(cacheKey(route, target))
+    const key = cacheKey(route, target)
+    // A fill under way may bring what was true before the write: nobody joins it, and it does not stay.
+    for (const flight of this.#flights.detach(key)) {
+      void flight.landed.then(() => this.#context.store.delete(key))
+    }
+    await this.#context.store.delete(key)
   }
 
   #served(

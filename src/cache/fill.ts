@@ -69,8 +69,8 @@ async function renew(
     await context.store.delete(order.key)
     return { stored: { head, body: stored.body }, kept: false }
   }
-  await context.store.refresh(head)
-  return { stored: { head, body: stored.body }, kept: true }
+  const kept = await context.store.refresh(head)
+  return { stored: { head, body: stored.body }, kept }
 }
 
 /** Whether the origin has taken back what it once let be stored; what else speaks against it speaks of one request. */
@@ -124,6 +124,7 @@ function describe(
   const variant = variantOf(request, head)
   if (variant === undefined) return 'vary-any'
   const freshness = freshnessOf(head, silent, heldBy(request))
+  if (!isFramed(head)) return 'unframed'
   if (KEPT_WHEN_TOLD.has(kind) && !freshness.explicit) return 'kind'
   return {
     key: order.key,
@@ -136,6 +137,14 @@ function describe(
     admission: admissionOf(kind, facts),
     storedAt: head.receivedAt,
   }
+}
+
+/**
+ * Whether the message says where its body ends. One that ends with its connection may be stored (RFC 9112 section 8), but
+ * a reset in the middle of it is reported as its end, and a cut body must never be taken for whole.
+ */
+function isFramed({ status, fields }: ReceivedHead): boolean {
+  return status === 204 || fields['content-length'] !== undefined || fields['transfer-encoding'] !== undefined
 }
 
 /** RFC 9110 section 6.6.1: who receives a response without a Date adds it. */

@@ -79,10 +79,11 @@ export class Flight {
 
 export class Flights {
   readonly #byKey = new Map<CacheKey, Flight[]>()
+  readonly #detached = new Set<Flight>()
 
   /** How many are under way. */
   get size(): number {
-    let size = 0
+    let size = this.#detached.size
     for (const flights of this.#byKey.values()) size += flights.length
     return size
   }
@@ -98,6 +99,17 @@ export class Flights {
   /** Whether any flight for this key is under way. */
   has(key: CacheKey): boolean {
     return this.#byKey.has(key)
+  }
+
+  /** From now on nobody finds the flights of this key; they go on for those who are with them. */
+  detach(key: CacheKey): readonly Flight[] {
+    const flights = this.#byKey.get(key) ?? []
+    this.#byKey.delete(key)
+    for (const flight of flights) {
+      this.#detached.add(flight)
+      flight.landed.then(() => this.#detached.delete(flight))
+    }
+    return flights
   }
 
   start(key: CacheKey, journey: (signal: AbortSignal) => Journey): Flight {

@@ -29,10 +29,11 @@ export interface Order {
  * Why a response is not kept.
  *
  * - `kind`: keys and steering manifests are kept only when the origin says so.
+ * - `unframed`: only the end of the connection ends it, so that half of it looks like all of it.
  * - `declined`: no store takes it, and it is too large to be shared from memory while it passes.
  * - all others: the law (rfc/storability.ts).
  */
-export type NotKept = NotStorable | 'kind' | 'declined'
+export type NotKept = NotStorable | 'kind' | 'unframed' | 'declined'
 
 /** What may not be stored belongs to the first alone; all else is shared. */
 export type Filled =

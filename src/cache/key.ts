@@ -13,20 +13,20 @@ const ABOUT_THE_PLAYER: ReadonlySet<string> = new Set([
 ])
 
 /**
- * The path byte for byte, and the query without the parameters that do not count, sorted by name (HLS section 6.3.2
+ * The address at the preferred origin, so that what lies on disk is never taken for another origin's: its path byte for
+ * byte, and the query without the parameters that do not count, sorted by name (HLS section 6.3.2
  * asks clients to send them sorted, not all do). The order of parameters of one name is kept.
  */
 export function cacheKey(route: Route, target: string): CacheKey {
   const question = target.indexOf('?')
-  if (question < 0) return target
+  if (question < 0) return route.base + target.slice(route.prefix.length)
   const parameters = target
     .slice(question + 1)
     .split('&')
     .filter((parameter) => counts(parameter, route))
     .sort((one, other) => compare(nameOf(one), nameOf(other)))
-  return parameters.length === 0
-    ? target.slice(0, question)
-    : `${target.slice(0, question)}?${parameters.join('&')}`
+  const path = route.base + target.slice(route.prefix.length, question)
+  return parameters.length === 0 ? path : `${path}?${parameters.join('&')}`
 }
 
 function counts(parameter: string, route: Route): boolean {

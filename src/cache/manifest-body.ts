@@ -1,6 +1,6 @@
 /** A manifest is taken whole before anyone sees it: it changes atomically for its readers (HLS section 6.2.1). */
 import { promisify } from 'node:util'
-import { brotliDecompress, gunzip } from 'node:zlib'
+import { brotliDecompress, gunzip, inflate } from 'node:zlib'
 import { RelaisError } from '../errors.ts'
 import { isBad, type ManifestFacts } from '../media/facts.ts'
 import type { MediaKind } from '../media/kind.ts'
@@ -47,6 +47,8 @@ async function decoded(response: UpstreamResponse, bytes: Uint8Array): Promise<U
       case 'gzip':
       case 'x-gzip':
         return await promisify<Uint8Array, typeof options, Buffer>(gunzip)(bytes, options)
+      case 'deflate':
+        return await promisify<Uint8Array, typeof options, Buffer>(inflate)(bytes, options)
       case 'br':
         return await promisify<Uint8Array, typeof options, Buffer>(brotliDecompress)(bytes, options)
     }

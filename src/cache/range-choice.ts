@@ -46,6 +46,8 @@ async function chooseWhileGrowing(
   const wanted = wantedRange(request, head)
   if (wanted === 'whole' || !(body instanceof GrowingBody)) return WHOLE
   const last = 'first' in wanted ? wanted.last : undefined
+  // From the first byte to an end that nobody knows is the whole, and that is here already.
+  if ('first' in wanted && wanted.first === 0 && last === undefined) return WHOLE
   await body.reached(last === undefined ? Number.MAX_SAFE_INTEGER : last + 1, signal)
   if (body.size !== undefined) return choose(stored, request, body.size)
   const range = resolveRange(wanted, body.received)

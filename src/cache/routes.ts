@@ -5,6 +5,8 @@ import type { RouteOptions } from './options.ts'
 export interface Route {
   /** Begins and ends with a slash. */
   readonly prefix: string
+  /** The preferred origin's URL, with a slash at its end: what stored responses are known by, across restarts. */
+  readonly base: string
   readonly cookies: RouteOptions['cookies']
   readonly requestDirectives: RouteOptions['requestDirectives']
   /** Query parameters that are no part of the cache key. */

@@ -47,7 +47,8 @@ export async function openFront(
 ): Promise<Front> {
   const { door } = floor
   const upgraded = new Set<Socket>()
-  const server = openServer(floor.node, options, upgraded)
+  const connections = new Set<Socket>()
+  const server = openServer(floor.node, options, upgraded, connections)
   const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     reply.hijack()
     door.refuse(request.raw, reply.raw, known(error))
@@ -73,7 +74,7 @@ export async function openFront(
     app,
     drain: () => {
       door.drain()
-      return drain(server, upgraded, options.drainTimeout)
+      return drain(server, { upgraded, connections }, options.drainTimeout)
     },
   }
 }
@@ -91,7 +92,12 @@ async function undecodable(
   if (!isAnswered) door.refuse(request.raw, reply.raw, known(error))
 }
 
-function openServer(node: string, options: HttpOptions, upgraded: Set<Socket>): Server {
+function openServer(
+  node: string,
+  options: HttpOptions,
+  upgraded: Set<Socket>,
+  connections: Set<Socket>,
+): Server {
   const server = createServer({
     maxHeaderSize: MAX_HEAD_BYTES,
     headersTimeout: options.headTimeout,
@@ -111,6 +117,10 @@ function openServer(node: string, options: HttpOptions, upgraded: Set<Socket>): 
   server.on('clientError', (error, socket) => refuseMalformed(node, error, socket as Socket))
   // An expectation other than 100-continue may be ignored (RFC 9110 section 10.1.1).
   server.on('checkExpectation', (request, response) => server.emit('request', request, response))
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
+  })
   server.on('upgrade', (_request: IncomingMessage, socket: Socket) => {
     upgraded.add(socket)
     socket.once('close', () => upgraded.delete(socket))

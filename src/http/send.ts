@@ -19,6 +19,8 @@ export function breakOff(response: ServerResponse): void {
   else socket.resetAndDestroy()
 }
 
+const NO_BYTES = new Uint8Array(0)
+
 export class Sender {
   readonly #lines: HeadLines
   readonly #node: string
@@ -218,7 +220,8 @@ async function sendFlowing(
   signal: AbortSignal,
 ): Promise<void> {
   // The first byte may be long in coming; that there will be one is told now.
-  response.flushHeaders()
+  // (Not flushHeaders, which would write the head as UTF-8 and not as the bytes that came.)
+  response.write(NO_BYTES)
   for await (const chunk of chunks) await write(response, chunk, visit, signal)
   response.end()
 }

@@ -108,13 +108,27 @@ export class GrowingBody implements Body {
   }
 
   /**
-   * Whether the producer may go on: undefined, or a promise to wait for, because a reader is a whole window behind and
-   * its bytes would be lost. A reader who has taken nothing for `stallMs` meanwhile is dropped.
+   * Whether the producer may go on: undefined, or a promise to wait for, because the only reader is a whole window
+   * behind and its bytes would be lost; one who takes nothing for `stallMs` meanwhile is dropped. Where there are
+   * several, one so far behind is dropped at once: a slow reader holds up nobody else.
    */
   room(stallMs: number): Promise<void> | undefined {
-    const slowest = this.#slowest()
-    if (!this.#released || this.#readBack !== undefined || slowest === undefined) return undefined
-    if (this.#received - slowest.at < WINDOW_BYTES) return undefined
+    if (!this.#released || this.#readBack !== undefined) return undefined
+    let slowest = this.#slowest()
+    while (slowest !== undefined && this.#readers.size > 1 && this.#isWindowBehind(slowest)) {
+      slowest.drop(new Error(`a reader fell ${WINDOW_BYTES} bytes behind others of a body that nobody keeps`))
+      this.#readers.delete(slowest)
+      slowest = this.#slowest()
+    }
+    if (slowest === undefined || !this.#isWindowBehind(slowest)) return undefined
+    return this.#waitFor(slowest, stallMs)
+  }
+
+  #isWindowBehind(reader: Reader): boolean {
+    return this.#received - reader.at >= WINDOW_BYTES
+  }
+
+  #waitFor(slowest: Reader, stallMs: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         slowest.drop(

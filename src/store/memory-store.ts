@@ -4,6 +4,7 @@ import type { RequestHead } from '../rfc/heads.ts'
 import { isSameVariant, matches } from '../rfc/vary.ts'
 import { MemoryWriter } from './memory-writer.ts'
 import type { MemoryOptions } from './options.ts'
+import { isSameResponse } from './same-response.ts'
 import type {
   CacheKey,
   DiskStats,
@@ -107,7 +108,7 @@ export class MemoryStore implements Store {
 
   async refresh(head: StoredHead): Promise<boolean> {
     const entry = this.#entries.peek(head.key)
-    const before = entry?.variants.find((stored) => isSameVariant(stored.head.variant, head.variant))
+    const before = entry?.variants.find((stored) => isSameResponse(stored.head, head))
     if (entry === undefined || before === undefined) return false
     const variants = entry.variants.map((stored) =>
       stored === before ? { head, body: stored.body } : stored,

@@ -65,7 +65,10 @@ export interface Store {
   get(key: CacheKey, request: RequestHead): Promise<StoredResponse | undefined>
   /** A writer for a new response, which on commit takes the place of the same key and variant; undefined: declined. */
   open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined>
-  /** Replaces the head of the same key and variant, its body stays (RFC 9111 section 4.3.4). False: no longer here. */
+  /**
+   * Replaces the head of the response that was validated, its body stays (RFC 9111 section 4.3.4). False: it is no longer
+   * here, or another one has taken its place (see same-response.ts).
+   */
   refresh(head: StoredHead): Promise<boolean>
   /** Forgets every variant of a key. True when there was one. */
   delete(key: CacheKey): Promise<boolean>

@@ -54,7 +54,12 @@ export class TieredStore implements Store {
   async open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined> {
     const [memory, disk] = await Promise.all([this.#memory.open(head, size), this.#disk.open(head, size)])
     if (memory === undefined && disk === undefined) return undefined
-    return new TieredWriter(memory, disk, () => this.#supersede(head.key))
+    return new TieredWriter(memory, disk, {
+      onCommit: () => this.#supersede(head.key),
+      // What a place does not keep, it must not go on answering for with what came before.
+      onMemoryWithout: () => this.#memory.delete(head.key),
+      onDiskWithout: () => this.#disk.delete(head.key),
+    })
   }
 
   async refresh(head: StoredHead): Promise<boolean> {
@@ -129,16 +134,23 @@ export class TieredStore implements Store {
   }
 }
 
+/** What a commit means to the places. */
+interface CommitEvents {
+  onCommit(): void
+  onMemoryWithout(): Promise<unknown>
+  onDiskWithout(): Promise<unknown>
+}
+
 /** Both get every byte; either may give up. */
 class TieredWriter implements StoreWriter {
   readonly #memory: StoreWriter | undefined
   readonly #disk: StoreWriter | undefined
-  readonly #onCommit: () => void
+  readonly #told: CommitEvents
 
-  constructor(memory: StoreWriter | undefined, disk: StoreWriter | undefined, onCommit: () => void) {
+  constructor(memory: StoreWriter | undefined, disk: StoreWriter | undefined, told: CommitEvents) {
     this.#memory = memory
     this.#disk = disk
-    this.#onCommit = onCommit
+    this.#told = told
   }
 
   get held(): 'memory' | 'disk' | 'nowhere' {
@@ -157,9 +169,11 @@ class TieredWriter implements StoreWriter {
   }
 
   async commit(): Promise<StoredResponse | undefined> {
-    this.#onCommit()
+    this.#told.onCommit()
     const [memory, disk] = await Promise.all([this.#memory?.commit(), this.#disk?.commit()])
-    this.#onCommit()
+    this.#told.onCommit()
+    if (memory === undefined) await this.#told.onMemoryWithout()
+    if (disk === undefined) await this.#told.onDiskWithout()
     return memory ?? disk
   }
 

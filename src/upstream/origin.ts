@@ -47,13 +47,7 @@ export class Origin implements Source {
     this.#requests++
     let response: Dispatcher.ResponseData
     try {
-      response = await this.#dispatcher.request({
-        origin: this.#url.origin,
-        path: this.path + request.target,
-        method: request.method === 'HEAD' ? 'HEAD' : 'GET',
-        headers: { ...request.fields, host: this.#url.host } as Record<string, string | string[]>,
-        signal,
-      })
+      response = await this.#ask(request, signal)
     } catch (error) {
       if (signal.aborted) throw signal.reason
       this.#errors++
@@ -73,6 +67,26 @@ export class Origin implements Source {
         response.body.on('error', ignoreCancelled)
         response.body.destroy()
       },
+    }
+  }
+
+  /**
+   * An origin may close a kept connection just when we use it again; a GET is then sent once more (RFC 9112 section
+   * 9.3.1), on a connection of its own, so that it cannot happen twice.
+   */
+  async #ask(request: RequestHead, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    const options = {
+      origin: this.#url.origin,
+      path: this.path + request.target,
+      method: request.method === 'HEAD' ? 'HEAD' : 'GET',
+      headers: { ...request.fields, host: this.#url.host } as Record<string, string | string[]>,
+      signal,
+    } as const
+    try {
+      return await this.#dispatcher.request(options)
+    } catch (error) {
+      if (signal.aborted || !isClosed(error)) throw error
+      return this.#dispatcher.request({ ...options, reset: true })
     }
   }
 
@@ -96,3 +110,9 @@ export class Origin implements Source {
 
 /** Whoever cancels a transfer knows that it did not end; the stream's own complaint tells nobody anything. */
 const ignoreCancelled = (): undefined => undefined
+
+/** The connection ended before a head came. */
+function isClosed(error: unknown): boolean {
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined
+  return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE'
+}

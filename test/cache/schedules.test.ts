@@ -45,7 +45,7 @@ function setStage(t: TestContext): Stage {
       name: 'origin',
       fetch: async () => {
         asked++
-        const fields = { 'cache-control': 'max-age=60' }
+        const fields = { 'cache-control': 'max-age=60', 'content-length': '7' }
         const head = { status: 200, fields, requestedAt: clock.now(), receivedAt: clock.now() }
         const body = ReadableStream.from([Buffer.from('segment')])
         return { head, from: 'origin', body, cancel: () => undefined }

@@ -309,7 +309,7 @@ for (const headers of [
     })
     const routes = [
       { prefix: '/', origins: [origin.url] },
-      { prefix: '/strict/', origins: [origin.url], requestDirectives: 'honour' },
+      { prefix: '/strict/', origins: [`${origin.url}/strict/`], requestDirectives: 'honour' },
     ]
     const relais = await openTestRelais(t, { file: { routes } })
     for (const path of ['/seg1.ts', '/strict/seg1.ts']) await get(relais.url + path)

@@ -112,7 +112,7 @@ export function storeContract(name: string, make: (t: TestContext) => Promise<St
 
   law('a refresh replaces the head, and the body stays', async ({ store }) => {
     await put(store, headOf('a'), bytesOf('a', 300_000))
-    const renewed = headOf('a', { fields: { etag: '"2"' }, storedAt: 2_000 })
+    const renewed = headOf('a', { fields: { etag: '"1"', 'x-new': 'yes' } })
     assert.equal(await store.refresh(renewed), true)
     const stored = await store.get('a', requestOf())
     assert.deepEqual(stored?.head, renewed)
@@ -120,15 +120,25 @@ export function storeContract(name: string, make: (t: TestContext) => Promise<St
     for (const place of placesOf(store)) assert.equal(place.entries, 1)
   })
 
+  law('a refresh of what was replaced meanwhile is refused', async ({ store }) => {
+    await put(store, headOf('a'), bytesOf('old', 1_000))
+    const newer = headOf('a', { fields: { etag: '"2"' }, storedAt: 2_000 })
+    await put(store, newer, bytesOf('new', 1_000))
+    assert.equal(await store.refresh(headOf('a', { status: 203 })), false)
+    const stored = await store.get('a', requestOf())
+    assert.deepEqual(stored?.head, newer)
+    assert.ok((await read(stored)).equals(bytesOf('new', 1_000)))
+  })
+
   law('the last of many refreshes holds, and is counted once', async ({ store }) => {
     await put(store, headOf('a'), bytesOf('a', 1_000))
-    await store.refresh(headOf('a', { storedAt: 2 }))
+    await store.refresh(headOf('a', { status: 203 }))
     const before = placesOf(store).map((place) => place.bytes)
     const refreshes = Array.from({ length: 20 }, (_, index) =>
-      store.refresh(headOf('a', { storedAt: 1 + index })),
+      store.refresh(headOf('a', { status: 200 + index })),
     )
     assert.ok((await Promise.all(refreshes)).every((isRenewed) => isRenewed))
-    assert.equal((await store.get('a', requestOf()))?.head.storedAt, 20)
+    assert.equal((await store.get('a', requestOf()))?.head.status, 219)
     assert.deepEqual(
       placesOf(store).map((place) => place.bytes),
       before,

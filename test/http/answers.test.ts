@@ -153,7 +153,8 @@ test('a failed fill is one line of trouble, however many waited for it', async (
   for (const { status } of await Promise.all(answers)) assert.equal(status, 502)
   const troubles = relais.log.filter(({ level }) => Number(level) > 30)
   // Those who came when the first fill had failed already waited for another one.
-  assert.equal(troubles.length, origin.count())
+  // Each fill asks twice: a connection that closes at once may have been an old one.
+  assert.equal(troubles.length * 2, origin.count())
 })
 
 test('the access log has one line a request: hit, miss, error, passed and cut', async (t) => {
@@ -239,6 +240,7 @@ test('a broken cache is still a working proxy', async (t) => {
   const source = new Origin(origin.url, agent, clock)
   const route = {
     prefix: '/',
+    base: '/',
     cookies: 'forward',
     requestDirectives: 'ignore',
     ignoreQuery: new Set<string>(),

@@ -324,7 +324,7 @@ test('the files never take more than the bound, those on their way and the journ
     for (let index = 0; index < 40; index++) {
       const name = `${line}-${index}`
       await put(store, headOf(name), bytesOf(name, (line * 7_919 + index * 104_729) % 2_000_000))
-      await store.refresh(headOf(name, { storedAt: 2_000 }))
+      await store.refresh(headOf(name, { status: 203 }))
     }
   })
   await Promise.all(lines)

@@ -140,10 +140,10 @@ test('what memory would not hold is streamed from disk', async (t) => {
 
 for (const [what, deed] of [
   ['a delete', async (store: Store) => void (await store.delete('a'))],
-  ['a renewal', async (store: Store) => void (await store.refresh(headOf('a', { storedAt: 2 })))],
+  ['a renewal', async (store: Store) => void (await store.refresh(headOf('a', { status: 203 })))],
   [
     'a commit',
-    async (store: Store) => void (await put(store, headOf('a', { storedAt: 2 }), bytesOf('b', 10))),
+    async (store: Store) => void (await put(store, headOf('a', { status: 203 }), bytesOf('b', 10))),
   ],
 ] as const) {
   test(`${what} is not undone by what came from disk before it`, async (t) => {
@@ -162,7 +162,7 @@ for (const [what, deed] of [
     mayGoOn.open()
     assert.ok((await rising) !== undefined, 'who asked before is answered as of before')
     const now = store.peek('a', requestOf()) ?? (await store.get('a', requestOf()))
-    assert.equal(now?.head.storedAt, what === 'a delete' ? undefined : 2)
+    assert.equal(now?.head.status, what === 'a delete' ? undefined : 203)
   })
 }
 

@@ -27,8 +27,20 @@ export async function making<T>(files: DiskFiles, path: string, deed: () => Prom
     return await deed()
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error
-    await files.mkdir(dirname(path), { recursive: true })
+    await makeDirectory(files, dirname(path))
     return await deed()
+  }
+}
+
+/** With those above it. Step by step: the system's own way never comes back from where none can be made, as in /proc. */
+export async function makeDirectory(files: DiskFiles, path: string): Promise<void> {
+  try {
+    await files.mkdir(path)
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error
+    await makeDirectory(files, dirname(path))
+    await files.mkdir(path)
   }
 }
 

@@ -1,5 +1,5 @@
 /** A 304 renews the head of a stored response: the new one lies beside the body, which stays. */
-import { isSameVariant } from '../../rfc/vary.ts'
+import { isSameResponse } from '../same-response.ts'
 import type { StoredHead } from '../store.ts'
 import { Entry, roomOf } from './disk-index.ts'
 import { unlinkIfThere } from './files.ts'
@@ -40,7 +40,7 @@ export class Renewal {
     try {
       const stored = await reader.read(entry)
       // Hashes of variants are short: two may meet, and a head must not come to another one's body.
-      if (stored.head.key !== head.key || !isSameVariant(stored.head.variant, head.variant)) return false
+      if (!isSameResponse(stored.head, head)) return false
     } catch (error) {
       distrust(entry, error)
       return false

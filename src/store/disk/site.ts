@@ -1,5 +1,5 @@
 /** Makes the directory ready at start, or says in one line why it cannot be used. */
-import { codeOf, type DiskFiles, unlinkIfThere } from './files.ts'
+import { codeOf, type DiskFiles, makeDirectory, unlinkIfThere } from './files.ts'
 import type { Generations } from './generations.ts'
 import type { Layout } from './layout.ts'
 import { Lock, LockedError } from './lock.ts'
@@ -12,7 +12,7 @@ export interface Site {
 
 /** Creates what is absent, locks it, and removes what a killed process left on its way. */
 export async function prepare(files: DiskFiles, layout: Layout, generations: Generations): Promise<Site> {
-  await orUnusable(layout.root, 'cannot be created', () => files.mkdir(layout.tmp, { recursive: true }))
+  await orUnusable(layout.root, 'cannot be created', () => makeDirectory(files, layout.tmp))
   const lock = await orUnusable(layout.root, 'is not writable', () =>
     Lock.take(files, layout, generations.next()),
   )

@@ -8,6 +8,7 @@ import type { StoredHead, StoredResponse } from '../../../src/store/store.ts'
 export function routeOf(more: Partial<Route> = {}): Route {
   return {
     prefix: '/',
+    base: more.prefix ?? '/',
     cookies: 'forward',
     requestDirectives: 'ignore',
     ignoreQuery: new Set(),
