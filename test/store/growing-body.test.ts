@@ -215,3 +215,20 @@ test('a reader who takes nothing for too long is dropped with an error, never wi
     }, /a reader took nothing/)
   }
 })
+
+test('of several readers of a body that nobody keeps, one who falls a window behind is dropped, and nobody waits for it', async () => {
+  const body = new GrowingBody(64 * 1024 * 1024)
+  body.release(undefined)
+  const slow = body.read()[Symbol.asyncIterator]()
+  const fast = body.read()[Symbol.asyncIterator]()
+  const chunk = Buffer.alloc(1024 * 1024)
+  body.append(chunk)
+  await slow.next()
+  for (let count = 0; count < 8; count++) {
+    await fast.next()
+    body.append(chunk)
+    assert.equal(body.room(60_000), undefined)
+  }
+  await assert.rejects(slow.next(), /fell \d+ bytes behind/)
+  assert.equal((await fast.next()).done, false)
+})

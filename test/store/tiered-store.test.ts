@@ -220,3 +220,13 @@ test('each place counts for itself', async (t) => {
   assert.deepEqual([memory.entries, memory.maxBytes], [1, MEMORY.maxBytes])
   assert.deepEqual([disk.entries, disk.maxBytes, disk.state], [2, CONTRACT_BOUNDS.maxBytes, 'on'])
 })
+
+test('a place that does not keep the newer response forgets the older one', async (t) => {
+  const { store, memory } = await tiers(t)
+  await put(store, headOf('a'), bytesOf('old', 1_000))
+  const large = memory.maxEntryBytes + 1
+  await put(store, headOf('a', { storedAt: 2_000 }), bytesOf('new', large))
+  assert.equal(store.peek('a', requestOf()), undefined)
+  const stored = await store.get('a', requestOf())
+  assert.equal(stored?.head.storedAt, 2_000)
+})
