@@ -39,6 +39,7 @@ export function hits(options: HitsOptions): Promise<Report> {
     const running: Running[] = []
     for (const peer of [...ours, ...OTHERS]) running.push(await stage.start(peer))
     const sizes = SIZES.filter(({ bytes }) => options.sizes.length === 0 || options.sizes.includes(bytes))
+    if (sizes.length === 0) throw new Error(`--size is one of ${SIZES.map(({ bytes }) => bytes).join(', ')}`)
     const measured: { size: (typeof SIZES)[number]; costs: Costs }[] = []
     for (const size of sizes)
       measured.push({ size, costs: await measure(stage, running, size.bytes, options) })
