@@ -103,7 +103,7 @@ test('a tag is found wherever it stands in a list, and no other is', () => {
     .map(([weak, parts]) => `${weak}"${parts.join('')}"`)
   fc.assert(
     fc.property(fc.array(tag, { minLength: 1 }), tag, (listed, stored) => {
-      const opaque = (text: string) => text.replace('W/"', '"')
+      const opaque = (text: string) => text.replace(/^W\/"/, '"')
       const isListed = listed.some((one) => opaque(one).slice(1) === opaque(stored).slice(1))
       const asked = { method: 'GET', target: '/', fields: { 'if-none-match': listed.join(', ') } }
       const expected = isListed ? 'not-modified' : 'none'
