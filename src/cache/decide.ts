@@ -2,7 +2,7 @@
 import { parseCacheControl } from '../rfc/cache-control.ts'
 import { ageSeconds, type Freshness, isFresh, remainingSeconds } from '../rfc/freshness.ts'
 import { fieldValue, type Instant, type RequestHead } from '../rfc/heads.ts'
-import { validatorsOf } from '../rfc/validation.ts'
+import { isBeyondCaches, validatorsOf } from '../rfc/validation.ts'
 import type { StoredResponse } from '../store/store.ts'
 import type { Route } from './routes.ts'
 
@@ -39,10 +39,7 @@ export function decide(
   now: Instant,
 ): Verdict {
   if (request.method !== 'GET' && request.method !== 'HEAD') return { kind: 'pass', fwd: 'method' }
-  // A precondition about the origin's state is the origin's to evaluate (RFC 9111 section 4.3.2).
-  if (request.fields['if-match'] !== undefined || request.fields['if-unmodified-since'] !== undefined) {
-    return { kind: 'pass', fwd: 'request' }
-  }
+  if (isBeyondCaches(request)) return { kind: 'pass', fwd: 'request' }
   const demand = demandOf(route, request, stored?.head.freshness, now)
   if (demand.unstored) return { kind: 'pass', fwd: 'request' }
   const verdict = withoutOrigin(stored, demand, now)

@@ -123,8 +123,8 @@ function describe(
   if (reason !== undefined) return reason
   const variant = variantOf(request, head)
   if (variant === undefined) return 'vary-any'
-  const freshness = freshnessOf(head, silent, heldBy(request))
   if (!isFramed(head)) return 'unframed'
+  const freshness = freshnessOf(head, silent, heldBy(request))
   if (KEPT_WHEN_TOLD.has(kind) && !freshness.explicit) return 'kind'
   return {
     key: order.key,

@@ -58,7 +58,7 @@ export function validatorsOf(fields: Fields): Fields | undefined {
 /** Evaluates what a cache may evaluate (RFC 9111 section 4.3.2); called for GET and HEAD. */
 export function precondition(request: RequestHead, stored: ResponseHead): Precondition {
   const { fields } = request
-  if (fields['if-match'] !== undefined || fields['if-unmodified-since'] !== undefined) return 'beyond-caches'
+  if (isBeyondCaches(request)) return 'beyond-caches'
   // RFC 9110 section 13.2.1: conditions are for answers that would succeed.
   if (stored.status < 200 || stored.status > 299) return 'none'
   const list = fieldValue(fields, 'if-none-match')
@@ -71,6 +71,11 @@ export function precondition(request: RequestHead, stored: ResponseHead): Precon
   const since = fields['if-modified-since']
   if (typeof since !== 'string' || stored.status !== 200) return 'none'
   return isUnmodifiedSince(stored.fields, since) ? 'not-modified' : 'none'
+}
+
+/** Whether the request has a condition on the origin's state, which only the origin can evaluate (RFC 9111 section 4.3.2). */
+export function isBeyondCaches({ fields }: RequestHead): boolean {
+  return fields['if-match'] !== undefined || fields['if-unmodified-since'] !== undefined
 }
 
 /**
