@@ -2,7 +2,7 @@
 import { isIPv6 } from 'node:net'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { Cache } from './cache/cache.ts'
-import type { FillContext } from './cache/journey.ts'
+import type { CacheContext } from './cache/journey.ts'
 import { type Route, RouteTable } from './cache/routes.ts'
 import { type Stream, Streams } from './cache/streams.ts'
 import type { Config } from './config.ts'
@@ -65,8 +65,8 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
   const streams = new Streams()
   const traffic = new Traffic()
   const warn = warnOnce(logger)
-  const onTrouble: FillContext['onTrouble'] = (what, error, target) => warn(what, error, { target })
-  const cache = new Cache({ store, streams, clock, node, onTrouble })
+  const onTrouble: CacheContext['onTrouble'] = (what, error, target) => warn(what, error, { target })
+  const cache = new Cache({ store, streams, clock, node, slicing: config.slices, onTrouble })
   const destinationOf = (route: Route): Destination => preferredOf(groups, route)
   const forwarder = new Forwarder({
     node,

@@ -69,6 +69,7 @@ test('one origin is enough: everything else has a default', () => {
     ],
     memory: { maxBytes: 256 * 1024 ** 2, maxEntryBytes: 32 * 1024 ** 2 },
     disk: { path: '/home/relais/.cache/relais', maxBytes: 2 * 1024 ** 3, maxEntryBytes: 1024 ** 3 },
+    slices: { bytes: 2 * 1024 ** 2, above: 8 * 1024 ** 2 },
     upstream: {
       connectTimeout: 2000,
       headTimeout: 15_000,
@@ -234,7 +235,7 @@ test('every problem is listed at once, with its place', () => {
     '--prot: expected a known option, perhaps --port, came an unknown one',
     '--memory: expected a value, came nothing',
     'RELAIS_LOGLEVEL: expected a known variable, perhaps RELAIS_LOG_LEVEL, came an unknown one',
-    'cashe: expected one of the keys $schema, node, listen, routes, memory, disk, upstream, http, log, ops, demo, came the unknown key "cashe"',
+    'cashe: expected one of the keys $schema, node, listen, routes, memory, disk, slices, upstream, http, log, ops, demo, came the unknown key "cashe"',
     'listen.hots: expected a known key, perhaps "host", came the unknown key "hots"',
     'listen.port: expected a whole number from 0 to 65535, came 70000',
     'routes[0].prefix: expected a path that begins with "/", has no "?", "#", "//", "." and ".." segments, and is not Relais\' own, came "live"',

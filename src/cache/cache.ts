@@ -1,50 +1,24 @@
 /** The judge: what may be done with a request, and having it done. */
 import { RelaisError } from '../errors.ts'
-import type { CacheStatus, Forwarded } from '../rfc/cache-status.ts'
 import { loops } from '../rfc/connection.ts'
 import { isFresh, remainingSeconds } from '../rfc/freshness.ts'
 import type { Instant, RequestHead } from '../rfc/heads.ts'
 import { matches } from '../rfc/vary.ts'
 import { GrowingBody } from '../store/growing-body.ts'
 import type { CacheKey, StoredResponse } from '../store/store.ts'
-import type { UpstreamResponse } from '../upstream/source.ts'
+import type { Answer, PassedAnswer, StoredAnswer } from './answer.ts'
 import { decide, mayStandIn, type Verdict } from './decide.ts'
 import { fill } from './fill.ts'
 import { type Flight, Flights, type Part } from './flights.ts'
-import type { FillContext, Filled } from './journey.ts'
+import type { CacheContext, FillContext, Filled, Walk } from './journey.ts'
 import { cacheKey } from './key.ts'
+import { pass } from './pass.ts'
 import { Passes } from './passes.ts'
 import { isFarAhead } from './range-choice.ts'
 import type { Route } from './routes.ts'
-import { passedOn } from './upstream-request.ts'
+import { Slices } from './slices.ts'
 
-/**
- * How a request was answered; every one is exactly one of these, in the log and in /stats.
- *
- * - `hit`: from store, fresh.
- * - `stale`: from store though no longer fresh: while it is validated, or in place of an origin that failed.
- * - `miss`: the origin was asked for it (a validation that held among them).
- * - `collapsed`: it walked along with another request's fill.
- * - `pass`: the response is not for keeping, or the request not for a cache.
- * - `error`: Relais itself had to say no.
- */
-export type Outcome = 'hit' | 'stale' | 'miss' | 'collapsed' | 'pass' | 'error'
-
-export interface StoredAnswer {
-  readonly kind: 'stored'
-  readonly outcome: Outcome
-  readonly stored: StoredResponse
-  readonly status: CacheStatus
-}
-
-export interface PassedAnswer {
-  readonly kind: 'passed'
-  readonly outcome: Outcome
-  readonly response: UpstreamResponse
-  readonly status: CacheStatus
-}
-
-export type Answer = StoredAnswer | PassedAnswer
+export type { Answer, Outcome, PassedAnswer, StoredAnswer } from './answer.ts'
 
 /** How often a request looks again when what it waited for turned out to be for others. */
 const MAX_LOOKS = 16
@@ -55,24 +29,28 @@ export class Cache {
   readonly #context: FillContext
   readonly #flights = new Flights()
   readonly #passes = new Passes()
+  readonly #slices: Slices
 
-  constructor(context: FillContext) {
-    this.#context = context
+  constructor(context: CacheContext) {
+    this.#slices = new Slices(context)
+    this.#context = { ...context, slices: this.#slices }
   }
 
-  /** Fills and validations under way. */
+  /** Fills and validations under way, each slice one of them. */
   get flights(): number {
-    return this.#flights.size
+    return this.#flights.size + this.#slices.flights
   }
 
   /** What memory can answer at once, awaiting nothing; undefined: ask `answer`. */
   immediate(route: Route, request: RequestHead): StoredAnswer | undefined {
     const key = cacheKey(route, request.target)
-    const stored = this.#context.store.peek(key, request)
-    if (stored === undefined) return undefined
+    const found = this.#context.store.peek(key, request)
+    if (found === undefined) return undefined
+    const stored = found.head.sliced === undefined ? found : this.#slices.attach(route, request, found)
     const now = this.#context.clock()
     const verdict = decide(route, request, stored, now)
     if (verdict.kind !== 'serve' && verdict.kind !== 'serve-stale') return undefined
+    if (!this.#slices.areInMemory(stored, request)) return undefined
     return this.#served(route, key, request, verdict, now)
   }
 
@@ -84,19 +62,25 @@ export class Cache {
     if (loops(request.fields, this.#context.node)) throw new RelaisError('LOOP')
     const key = cacheKey(route, request.target)
     for (let look = 1; ; look++) {
-      const stored = await this.#context.store.get(key, request)
+      const found = await this.#context.store.get(key, request)
+      const stored = found === undefined ? undefined : this.#slices.attach(route, request, found)
       const now = this.#context.clock()
       const verdict = decide(route, request, stored, now)
       switch (verdict.kind) {
         case 'serve':
-        case 'serve-stale':
-          return this.#served(route, key, request, verdict, now)
+        case 'serve-stale': {
+          if (look > MAX_LOOKS) return pass(this.#context.node, route, request, signal, 'bypass')
+          const served = this.#served(route, key, request, verdict, now)
+          const answer = await this.#begun(route, request, served, signal)
+          if (answer !== undefined) return answer
+          break
+        }
         case 'pass': {
           // The head that a running fill is about to bring answers HEAD as well.
           const running = request.method === 'HEAD' ? this.#running(key, request) : undefined
           const walk = { route, key, request, fwd: verdict.fwd, fallback: undefined, signal }
           const answer = running === undefined ? undefined : await this.#walk(walk, running, 'follower')
-          return answer ?? this.#pass(route, request, signal, verdict.fwd)
+          return answer ?? pass(this.#context.node, route, request, signal, verdict.fwd)
         }
         case 'refuse':
           throw new RelaisError('ONLY_IF_CACHED')
@@ -117,7 +101,9 @@ export class Cache {
             continue
           const flight = running ?? this.#start(route, key, request, toValidate)
           const walk = { route, key, request, fwd, fallback, signal }
-          const answer = await this.#walk(walk, flight, running === undefined ? 'leader' : 'follower')
+          const walked = await this.#walk(walk, flight, running === undefined ? 'leader' : 'follower')
+          const answer =
+            walked?.kind === 'stored' ? await this.#begun(route, request, walked, signal) : walked
           if (answer !== undefined) return answer
         }
       }
@@ -131,7 +117,9 @@ export class Cache {
     for (const flight of this.#flights.detach(key)) {
       void flight.landed.then(() => this.#context.store.delete(key))
     }
+    const stored = await this.#context.store.get(key, { method: 'GET', target, fields: {} })
     await this.#context.store.delete(key)
+    if (stored !== undefined) await this.#slices.forget(stored.head)
   }
 
   #served(
@@ -154,6 +142,33 @@ export class Cache {
     }
   }
 
+  /** Of a sliced body the first bytes wanted are had before the head leaves. Undefined: look again. */
+  async #begun(
+    route: Route,
+    request: RequestHead,
+    answer: StoredAnswer,
+    signal: AbortSignal,
+  ): Promise<Answer | undefined> {
+    if (answer.stored.head.sliced === undefined) return answer
+    const readiness = await this.#slices.prepare(route, request, answer.stored, signal)
+    switch (readiness.kind) {
+      case 'here':
+        return answer
+      case 'asked': {
+        if (!answer.status.hit) return answer
+        const { isCollapsed, fwdStatus, kept } = readiness
+        const { ttl } = answer.status
+        const collapsed = isCollapsed ? true : undefined
+        const status = { hit: false, fwd: 'partial', fwdStatus, ttl, stored: kept, collapsed } as const
+        return { ...answer, outcome: isCollapsed ? 'collapsed' : 'miss', status }
+      }
+      case 'forgotten':
+        return undefined
+      case 'refused':
+        return pass(this.#context.node, route, request, signal, 'partial')
+    }
+  }
+
   /** Waits for a flight's head. Undefined: look again, for it brought nothing that fits. */
   async #walk(walk: Walk, flight: Flight, part: Part): Promise<Answer | undefined> {
     const { route, key, request, fwd, fallback, signal } = walk
@@ -161,21 +176,21 @@ export class Cache {
     try {
       filled = await flight.wait(part, signal)
     } catch (error) {
-      const stale = signal.aborted ? undefined : this.#inPlace(fallback)
+      const stale = signal.aborted ? undefined : this.#inPlace(fallback, request)
       if (stale !== undefined) return stale
       throw error
     }
     if (filled.kind === 'stored') return this.#shared(walk, filled, part)
-    const { response, reason } = filled
+    const { response, reason, isAsked } = filled
     const { status } = response.head
-    const stale = status >= 500 ? this.#inPlace(fallback) : undefined
+    const stale = status >= 500 ? this.#inPlace(fallback, request) : undefined
     // As long as something stands in nobody queues in vain.
     if (stale === undefined) this.#passes.remember(key, reason, this.#context.clock())
     if (part === 'follower') return stale
-    // It was asked for whole, and whole it is worth nothing to one who wants a part.
-    if (stale !== undefined || request.fields['range'] !== undefined) {
+    // Asked for whole it is worth nothing to one who wants a part, and asked for in part to nobody.
+    if (stale !== undefined || !isAsked || request.fields['range'] !== undefined) {
       response.cancel()
-      return stale ?? this.#pass(route, request, signal, 'bypass')
+      return stale ?? pass(this.#context.node, route, request, signal, 'bypass')
     }
     // It was asked for on the flight's behalf, but from here on this viewer alone keeps it.
     signal.addEventListener('abort', response.cancel, { once: true })
@@ -189,9 +204,10 @@ export class Cache {
 
   #shared(walk: Walk, filled: Filled & { kind: 'stored' }, part: Part): Answer | Promise<Answer> | undefined {
     const { route, request, fwd, signal } = walk
-    const { stored, fwdStatus, kept } = filled
-    if (!matches(stored.head.variant, request)) return undefined
-    if (isFarAhead(stored, request)) return this.#pass(route, request, signal, 'partial')
+    const { fwdStatus, kept } = filled
+    if (!matches(filled.stored.head.variant, request)) return undefined
+    const stored = this.#slices.attach(route, request, filled.stored)
+    if (isFarAhead(stored, request)) return pass(this.#context.node, route, request, signal, 'partial')
     this.#passes.forget(walk.key)
     const ttl = remainingSeconds(stored.head.freshness, this.#context.clock())
     const status = {
@@ -223,17 +239,6 @@ export class Cache {
     return flight
   }
 
-  async #pass(
-    route: Route,
-    request: RequestHead,
-    signal: AbortSignal,
-    fwd: Forwarded,
-  ): Promise<PassedAnswer> {
-    const response = await route.source.fetch(passedOn(route, request, this.#context.node), signal)
-    const status = { hit: false, fwd, fwdStatus: response.head.status }
-    return { kind: 'passed', outcome: 'pass', response, status }
-  }
-
   /** Passes, unless the origin fails and something may stand in. */
   async #passOr(
     fallback: StoredResponse | undefined,
@@ -243,13 +248,13 @@ export class Cache {
   ): Promise<Answer> {
     let answer: PassedAnswer
     try {
-      answer = await this.#pass(route, request, signal, 'bypass')
+      answer = await pass(this.#context.node, route, request, signal, 'bypass')
     } catch (error) {
-      const stale = signal.aborted ? undefined : this.#inPlace(fallback)
+      const stale = signal.aborted ? undefined : this.#inPlace(fallback, request)
       if (stale === undefined) throw error
       return stale
     }
-    const stale = answer.response.head.status >= 500 ? this.#inPlace(fallback) : undefined
+    const stale = answer.response.head.status >= 500 ? this.#inPlace(fallback, request) : undefined
     if (stale !== undefined) answer.response.cancel()
     return stale ?? answer
   }
@@ -266,9 +271,11 @@ export class Cache {
     )
   }
 
-  #inPlace(stored: StoredResponse | undefined): StoredAnswer | undefined {
+  /** What is sliced stands in only where all that is wanted of it is stored. */
+  #inPlace(stored: StoredResponse | undefined, request: RequestHead): StoredAnswer | undefined {
     const now = this.#context.clock()
     if (stored === undefined || !mayStandIn(stored, now)) return undefined
+    if (!this.#slices.areStored(stored, request)) return undefined
     const ttl = remainingSeconds(stored.head.freshness, now)
     return { kind: 'stored', outcome: 'stale', stored, status: { hit: true, ttl, detail: 'stale-if-error' } }
   }
@@ -279,15 +286,4 @@ export class Cache {
     if (stored.body instanceof GrowingBody && !stored.body.isJoinable) return false
     return !freshness.mustValidate && isFresh(freshness, this.#context.clock())
   }
-}
-
-/** One viewer's part in a flight. */
-interface Walk {
-  readonly route: Route
-  readonly key: CacheKey
-  readonly request: RequestHead
-  readonly fwd: Forwarded
-  /** What may stand in when the origin fails. */
-  readonly fallback: StoredResponse | undefined
-  readonly signal: AbortSignal
 }

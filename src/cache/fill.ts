@@ -1,51 +1,60 @@
 /** A fill: asks upstream, decides what may be kept, and has it kept while all who wait read it. */
-import { isManifest, type MediaKind } from '../media/kind.ts'
-import { admissionOf, silentLifetime } from '../media/lifetimes.ts'
+import { isManifest } from '../media/kind.ts'
 import { omitFields } from '../rfc/connection.ts'
-import { type FreshnessOptions, freshnessOf } from '../rfc/freshness.ts'
-import type { Fields, ReceivedHead, RequestHead } from '../rfc/heads.ts'
-import { formatHttpDate } from '../rfc/http-date.ts'
-import { storability, storedFields } from '../rfc/storability.ts'
+import { freshnessOf } from '../rfc/freshness.ts'
+import type { ReceivedHead, ResponseHead } from '../rfc/heads.ts'
+import type { ByteRange } from '../rfc/range.ts'
+import { storability } from '../rfc/storability.ts'
 import { freshen, validatorsOf } from '../rfc/validation.ts'
-import { variantOf } from '../rfc/vary.ts'
 import type { StoredHead, StoredResponse } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
 import { recognise } from './first-chunk.ts'
 import { flow, type Kept, keep } from './flow.ts'
-import type { FillContext, Filled, Journey, NotKept, Order } from './journey.ts'
-import { collect, type Manifest } from './manifest-body.ts'
+import type { FillContext, Filled, Journey, Order } from './journey.ts'
+import { collect } from './manifest-body.ts'
+import { bindingValidator, opened, openingRange, ranged } from './opening.ts'
 import type { Route } from './routes.ts'
+import { keepSliced, mayBeCut } from './sliced-fill.ts'
+import { describe, heldBy, toStore } from './stored-head.ts'
 import { conditional, shared } from './upstream-request.ts'
 
-const KEPT_WHEN_TOLD: ReadonlySet<MediaKind> = new Set(['key', 'steering'])
 const SET_COOKIE: ReadonlySet<string> = new Set(['set-cookie'])
 
 /** Sets out. The outcome rejects with a RelaisError, or with the signal's reason when nobody waited any more. */
 export function fill(context: FillContext, order: Order, signal: AbortSignal): Journey {
   const landed = Promise.withResolvers<void>()
-  const outcome = ask(context, order, signal, landed.resolve)
+  const outcome = ask(context, order, openingRange(context, order), signal, landed.resolve)
   outcome.catch(() => landed.resolve())
   return { outcome, landed: landed.promise }
 }
 
+/** `opening`: the slice to begin with; undefined: the whole. */
 async function ask(
   context: FillContext,
   order: Order,
+  opening: ByteRange | undefined,
   signal: AbortSignal,
   land: () => void,
 ): Promise<Filled> {
-  const request = shared(order.route, order.request, context.node)
-  const validators = order.stored === undefined ? undefined : validatorsOf(order.stored.head.fields)
+  const { route, stored } = order
+  const whole = shared(route, order.request, context.node)
+  const request = opening === undefined ? whole : ranged(whole, opening)
+  const validators = stored === undefined ? undefined : validatorsOf(stored.head.fields)
   const asked = validators === undefined ? request : conditional(request, validators)
-  const response = await order.route.source.fetch(asked, signal)
-  if (response.head.status !== 304 || order.stored === undefined) {
-    return receive(context, order, response, land)
+  const response = withoutCookies(route, await route.source.fetch(asked, signal))
+  if (response.head.status !== 304 || stored === undefined) {
+    if (opening === undefined) return receive(context, order, response, mayBeCut(context, order), land)
+    const again = (next: ByteRange | undefined): Promise<Filled> => {
+      response.cancel()
+      return ask(context, { ...order, stored: undefined }, next, signal, land)
+    }
+    return receiveOpened(context, order, opening, response, again, land)
   }
   response.cancel()
-  const renewed = await renew(context, order, order.stored, response.head)
+  const renewed = await renew(context, order, stored, response.head)
   if (renewed === undefined) {
     // The 304 speaks of something else than what is stored (RFC 9111 section 4.3.4): ask without a condition.
-    return ask(context, { ...order, stored: undefined }, signal, land)
+    return ask(context, { ...order, stored: undefined }, opening, signal, land)
   }
   land()
   return { kind: 'stored', ...renewed, fwdStatus: 304 }
@@ -79,87 +88,102 @@ function isForbidden(order: Order, told: ReceivedHead): boolean {
   return reason === 'no-store' || reason === 'private'
 }
 
+/** What came in answer to the request for a slice. `again` asks anew: for another slice, or for the whole. */
+async function receiveOpened(
+  context: FillContext,
+  order: Order,
+  opening: ByteRange,
+  response: UpstreamResponse,
+  again: (opening: ByteRange | undefined) => Promise<Filled>,
+  land: () => void,
+): Promise<Filled> {
+  const { status } = response.head
+  // Whether there is anything so far back the first slice will tell, and viewers be told from then on.
+  if (status === 416)
+    return again(opening.first === 0 ? undefined : { first: 0, last: opening.last - opening.first })
+  if (status !== 206) return receive(context, order, response, false, land)
+  const part = opened(response, opening)
+  switch (part.kind) {
+    case 'whole': {
+      const filled = await receive(context, order, part.response, false, land)
+      return filled.kind === 'stored' ? { ...filled, fwdStatus: status } : filled
+    }
+    case 'unusable':
+      land()
+      return { kind: 'not-storable', reason: 'partial', response, isAsked: false }
+    case 'slice': {
+      if (bindingValidator(response.head.fields) === undefined) {
+        if (part.size <= context.slicing.above) return again(undefined)
+        land()
+        return { kind: 'not-storable', reason: 'unbound', response, isAsked: false }
+      }
+      const arrived = await recognise(order.request.target, part.response, opening.first)
+      if (isManifest(arrived.kind)) return again(undefined)
+      const stored = describe(context, order, arrived.kind, part.response.head, undefined)
+      if (typeof stored === 'string') {
+        land()
+        return { kind: 'not-storable', reason: stored, response, isAsked: false }
+      }
+      const kept = await keepSliced(context, order, stored, opening.first, part.size, arrived.response, land)
+      return { kind: 'stored', ...kept, fwdStatus: status }
+    }
+  }
+}
+
+/** What came in answer to the request for the whole; `isCut`: a large one is to be stored in slices. */
 async function receive(
   context: FillContext,
   order: Order,
   arrived: UpstreamResponse,
+  isCut: boolean,
   land: () => void,
 ): Promise<Filled> {
-  const { route, request } = order
-  const { kind, response } = await recognise(request.target, withoutCookies(route, arrived))
+  const { request } = order
+  const { kind, response } = await recognise(request.target, arrived, 0)
   const { head } = response
   const manifest = isManifest(kind) && head.status === 200 ? await collect(response, kind) : undefined
   if (manifest !== undefined) context.streams.learn(request.target, manifest.facts, head.receivedAt)
-  const stored = describe(context, order, kind, head, manifest)
+  const stored = describe(context, order, kind, head, manifest?.facts)
   if (typeof stored === 'string') {
     land()
-    return { kind: 'not-storable', reason: stored, response: manifest?.response ?? response }
+    return { kind: 'not-storable', reason: stored, response: manifest?.response ?? response, isAsked: true }
   }
   if (manifest !== undefined) {
     const kept = await keep(context.store, stored, manifest.bytes)
     land()
     return { kind: 'stored', ...kept, fwdStatus: head.status }
   }
-  const flowing = await flow(context, order, stored, response, land)
+  const size = declaredSize(head)
+  if (isCut && size !== undefined && isToBeCut(context, head, size)) {
+    const kept = await keepSliced(context, order, stored, 0, size, response, land)
+    return { kind: 'stored', ...kept, fwdStatus: head.status }
+  }
+  const { isWanted } = order
+  const flowing = await flow(context, { target: request.target, isWanted }, stored, size, response.body, land)
   if (flowing === undefined) {
     land()
-    return { kind: 'not-storable', reason: 'declined', response }
+    return { kind: 'not-storable', reason: 'declined', response, isAsked: true }
   }
   return { kind: 'stored', ...flowing, fwdStatus: head.status }
 }
 
-/** The head as it will be stored, or why it may not be. */
-function describe(
-  context: FillContext,
-  order: Order,
-  kind: MediaKind,
-  head: ReceivedHead,
-  manifest: Manifest | undefined,
-): StoredHead | NotKept {
-  const { request, route } = order
-  const facts = { manifest: manifest?.facts, stream: context.streams.timingOf(request.target) }
-  const silent = silentLifetime(kind, facts, head.status)
-  const reason = storability(request, head, { cookies: route.cookies, silentFreshMs: silent.freshMs })
-  if (reason !== undefined) return reason
-  const variant = variantOf(request, head)
-  if (variant === undefined) return 'vary-any'
-  if (!isFramed(head)) return 'unframed'
-  const freshness = freshnessOf(head, silent, heldBy(request))
-  if (KEPT_WHEN_TOLD.has(kind) && !freshness.explicit) return 'kind'
-  return {
-    key: order.key,
-    status: head.status,
-    fields: toStore(head),
-    variant,
-    freshness,
-    silent,
-    kind,
-    admission: admissionOf(kind, facts),
-    storedAt: head.receivedAt,
-  }
+/** Whether slices of it can be had one by one, and it is worth it. */
+function isToBeCut(context: FillContext, { status, fields }: ResponseHead, size: number): boolean {
+  return (
+    status === 200 &&
+    size > context.slicing.above &&
+    fields['accept-ranges'] === 'bytes' &&
+    bindingValidator(fields) !== undefined
+  )
 }
 
-/**
- * Whether the message says where its body ends. One that ends with its connection may be stored (RFC 9112 section 8), but
- * a reset in the middle of it is reported as its end, and a cut body must never be taken for whole.
- */
-function isFramed({ status, fields }: ReceivedHead): boolean {
-  return status === 204 || fields['content-length'] !== undefined || fields['transfer-encoding'] !== undefined
-}
-
-/** RFC 9110 section 6.6.1: who receives a response without a Date adds it. */
-function toStore(head: ReceivedHead): Fields {
-  const fields = storedFields(head)
-  return fields['date'] === undefined ? { ...fields, date: formatHttpDate(head.receivedAt) } : fields
+function declaredSize({ fields }: ResponseHead): number | undefined {
+  const length = fields['content-length']
+  return typeof length === 'string' && /^\d{1,15}$/.test(length) ? Number(length) : undefined
 }
 
 function withoutCookies(route: Route, response: UpstreamResponse): UpstreamResponse {
   if (route.cookies === 'forward') return response
   const fields = omitFields(response.head.fields, SET_COOKIE)
   return { ...response, head: { ...response.head, fields } }
-}
-
-/** A blocking reload was held by the origin until there was something to say; that time is no age (HLS appendix C). */
-function heldBy(request: RequestHead): FreshnessOptions {
-  return { held: /[?&]_HLS_msn=/.test(request.target) }
 }

@@ -9,12 +9,17 @@ export interface Recognised {
   readonly response: UpstreamResponse
 }
 
-/** Waits for the first bytes only where address and type leave it open. */
-export async function recognise(target: string, response: UpstreamResponse): Promise<Recognised> {
+/** Waits for the first bytes only where address and type leave it open, and where the body begins with them: at 0. */
+export async function recognise(
+  target: string,
+  response: UpstreamResponse,
+  beginsAt: number,
+): Promise<Recognised> {
   const type = fieldValue(response.head.fields, 'content-type')
   const kind = kindOf(target, type)
   const isOpen =
     response.head.status === 200 &&
+    beginsAt === 0 &&
     (kind === 'progressive' || (!isManifest(kind) && mayBeManifest(target, type)))
   if (!isOpen || fieldValue(response.head.fields, 'content-encoding') !== undefined) return { kind, response }
   const bytes = response.body[Symbol.asyncIterator]()

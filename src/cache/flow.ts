@@ -1,8 +1,7 @@
 /** Bytes on their way from upstream: into the store, and past everyone who reads along. */
 import { GrowingBody, WINDOW_BYTES } from '../store/growing-body.ts'
 import type { Store, StoredHead, StoredResponse, StoreWriter } from '../store/store.ts'
-import type { UpstreamResponse } from '../upstream/source.ts'
-import type { FillContext, Order } from './journey.ts'
+import type { CacheContext, Order } from './journey.ts'
 
 /** A fill that nobody reads goes on when no more than this is missing, or half of it has come. */
 const WORTH_FINISHING_BYTES = 1024 * 1024
@@ -17,6 +16,11 @@ export interface Kept {
   readonly kept: boolean
 }
 
+/** What flows, and whether somebody wants it who does not read it. */
+export interface Flow extends Pick<Order, 'isWanted'> {
+  readonly target: string
+}
+
 /** Stores a body that is whole already. */
 export async function keep(store: Store, head: StoredHead, bytes: Uint8Array): Promise<Kept> {
   const body = new GrowingBody(bytes.byteLength)
@@ -29,37 +33,37 @@ export async function keep(store: Store, head: StoredHead, bytes: Uint8Array): P
 }
 
 /**
- * Lets a body flow; answers as soon as it can be read. Undefined when no store takes it and it may be larger than
- * what is passed on from memory alone: then it is for one viewer, who sets its pace.
+ * Lets a body flow, of `size` bytes as far as that is known; answers as soon as it can be read. Undefined when no store
+ * takes it and it may be larger than what is passed on from memory alone: then it is for one viewer, who sets its pace.
  */
 export async function flow(
-  context: FillContext,
-  order: Order,
+  context: CacheContext,
+  order: Flow,
   head: StoredHead,
-  response: UpstreamResponse,
+  size: number | undefined,
+  bytes: AsyncIterable<Uint8Array>,
   land: () => void,
 ): Promise<Kept | undefined> {
-  const size = declaredSize(response)
   const writer = await context.store.open(head, size)
   if (writer === undefined && (size === undefined || size > WINDOW_BYTES)) return undefined
   const body = new GrowingBody(size)
   if (writer === undefined) body.release(undefined)
-  void pump(context, order, response, body, writer).finally(land)
+  void pump(context, order, bytes, body, writer).finally(land)
   return { stored: { head, body }, kept: writer !== undefined }
 }
 
 /** Never rejects: what goes wrong reaches the readers through the body. */
 async function pump(
-  context: FillContext,
-  order: Order,
-  response: UpstreamResponse,
+  context: CacheContext,
+  order: Flow,
+  bytes: AsyncIterable<Uint8Array>,
   body: GrowingBody,
   writer: StoreWriter | undefined,
 ): Promise<void> {
   let unreadSince = context.clock()
   let isReleased = writer === undefined
   try {
-    for await (const chunk of response.body) {
+    for await (const chunk of bytes) {
       for (const piece of body.append(chunk)) {
         const pressure = writer?.write(piece)
         // While memory holds the body nothing has to wait for the disk.
@@ -82,7 +86,7 @@ async function pump(
   } catch (error) {
     const cause = error instanceof Error ? error : new Error(String(error))
     body.fail(cause)
-    if (!(cause instanceof Unread)) context.onTrouble('a fill broke off', cause, order.request.target)
+    if (!(cause instanceof Unread)) context.onTrouble('a fill broke off', cause, order.target)
     await writer?.abort(cause)
   }
 }
@@ -97,9 +101,4 @@ function isWorthFinishing(body: GrowingBody): boolean {
 
 async function readAll(stored: StoredResponse, range: { first: number; last: number }): Promise<Uint8Array> {
   return Buffer.concat(await Array.fromAsync(stored.body.read(range)))
-}
-
-function declaredSize(response: UpstreamResponse): number | undefined {
-  const length = response.head.fields['content-length']
-  return typeof length === 'string' && /^\d{1,15}$/.test(length) ? Number(length) : undefined
 }

@@ -1,18 +1,34 @@
 /** What a fill is told, what it needs, and what comes of it. */
+
+import type { Forwarded } from '../rfc/cache-status.ts'
 import type { Clock, RequestHead } from '../rfc/heads.ts'
 import type { NotStorable } from '../rfc/storability.ts'
-import type { CacheKey, Store, StoredResponse } from '../store/store.ts'
+import type { CacheKey, Sliced, Store, StoredHead, StoredResponse } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
+import type { SliceOptions } from './options.ts'
 import type { Route } from './routes.ts'
 import type { Streams } from './streams.ts'
 
-export interface FillContext {
+/** What the judge is given by the house. */
+export interface CacheContext {
   readonly store: Store
   readonly streams: Streams
   readonly clock: Clock
   readonly node: string
+  readonly slicing: SliceOptions
   /** A body that broke off, or a background validation that failed: for the log, no viewer is told. */
   readonly onTrouble: (what: string, error: unknown, target: string) => void
+}
+
+/** What a fill knows of slices (slices.ts). */
+export interface SliceKeeper {
+  isToBeWhole(key: CacheKey): boolean
+  adopt(head: StoredHead, sliced: Sliced, index: number, target: string, response: UpstreamResponse): void
+  forget(head: StoredHead): Promise<void>
+}
+
+export interface FillContext extends CacheContext {
+  readonly slices: SliceKeeper
 }
 
 export interface Order {
@@ -31,9 +47,10 @@ export interface Order {
  * - `kind`: keys and steering manifests are kept only when the origin says so.
  * - `unframed`: only the end of the connection ends it, so that half of it looks like all of it.
  * - `declined`: no store takes it, and it is too large to be shared from memory while it passes.
+ * - `unbound`: it is large, and without a strong validator nobody can tell whether two slices of it belong together.
  * - all others: the law (rfc/storability.ts).
  */
-export type NotKept = NotStorable | 'kind' | 'unframed' | 'declined'
+export type NotKept = NotStorable | 'kind' | 'unframed' | 'declined' | 'unbound'
 
 /** What may not be stored belongs to the first alone; all else is shared. */
 export type Filled =
@@ -45,7 +62,13 @@ export type Filled =
       /** Whether it is being kept, or only passed on to those who asked meanwhile. */
       readonly kept: boolean
     }
-  | { readonly kind: 'not-storable'; readonly reason: NotKept; readonly response: UpstreamResponse }
+  | {
+      readonly kind: 'not-storable'
+      readonly reason: NotKept
+      readonly response: UpstreamResponse
+      /** False: it is a part that no viewer asked for, and no answer to anyone. */
+      readonly isAsked: boolean
+    }
 
 /** What a flight does, from the request to the last byte. */
 export interface Journey {
@@ -53,4 +76,15 @@ export interface Journey {
   readonly outcome: Promise<Filled>
   /** Settles when nothing more will come. Never rejects. */
   readonly landed: Promise<void>
+}
+
+/** One viewer's part in a flight. */
+export interface Walk {
+  readonly route: Route
+  readonly key: CacheKey
+  readonly request: RequestHead
+  readonly fwd: Forwarded
+  /** What may stand in when the origin fails. */
+  readonly fallback: StoredResponse | undefined
+  readonly signal: AbortSignal
 }

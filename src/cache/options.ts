@@ -1,5 +1,7 @@
 /** What the judge can be told of each route: who answers for it, and what of a request counts. */
 import { type Static, Type } from 'typebox'
+import { Size } from '../quantities.ts'
+import { WINDOW_BYTES } from '../store/growing-body.ts'
 
 export const routeOptions = Type.Object(
   {
@@ -41,3 +43,25 @@ export const routeOptions = Type.Object(
 
 /** A route as settled: the prefix and the paths of the origins end in a slash, so that one replaces the other. */
 export interface RouteOptions extends Readonly<Static<typeof routeOptions>> {}
+
+export const sliceOptions = Type.Object(
+  {
+    bytes: Size({
+      description:
+        'Length of a slice. Large bodies are asked for, stored and evicted in slices, so that a short range of a cold film costs one slice.',
+      default: '2MB',
+      minimum: 64 * 1024,
+      maximum: WINDOW_BYTES,
+    }),
+    above: Size({
+      description:
+        'A body larger than this is cut into slices when the origin answers ranges and gives a strong validator. One that a viewer asks a range of, and a whole film (.mp4 and its like), is asked for in slices from the start.',
+      default: '8MB',
+      minimum: 64 * 1024,
+    }),
+  },
+  { description: 'Slices of large bodies.', default: {}, additionalProperties: false },
+)
+
+/** Slices of large bodies; sizes in bytes. */
+export interface SliceOptions extends Readonly<Static<typeof sliceOptions>> {}

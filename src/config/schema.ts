@@ -1,6 +1,6 @@
 /** The configuration as a whole: the sum of the rooms' own options. */
 import { type Static, Type } from 'typebox'
-import { type RouteOptions, routeOptions } from '../cache/options.ts'
+import { type RouteOptions, routeOptions, type SliceOptions, sliceOptions } from '../cache/options.ts'
 import { type HttpOptions, httpOptions, type ListenOptions, listenOptions } from '../http/options.ts'
 import { type LogOptions, logOptions, type OpsOptions, opsOptions } from '../ops/options.ts'
 import { type DiskOptions, diskOptions, type MemoryOptions, memoryOptions } from '../store/options.ts'
@@ -48,6 +48,7 @@ export const configSchema = Type.Object(
     }),
     memory: memoryOptions,
     disk: diskOptions,
+    slices: sliceOptions,
     upstream: upstreamOptions,
     http: httpOptions,
     log: logOptions,
@@ -69,6 +70,7 @@ export interface Config {
   readonly routes: readonly RouteOptions[]
   readonly memory: MemoryOptions
   readonly disk: DiskOptions
+  readonly slices: SliceOptions
   readonly upstream: UpstreamOptions
   readonly http: HttpOptions
   readonly log: LogOptions

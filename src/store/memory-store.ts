@@ -85,6 +85,10 @@ export class MemoryStore implements Store {
     return stored
   }
 
+  has(key: CacheKey): boolean {
+    return this.#entries.has(key)
+  }
+
   async open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined> {
     if (this.#closed) return undefined
     const needed = headBytes(head) + (size ?? 0)

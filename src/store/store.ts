@@ -23,6 +23,18 @@ export interface StoredHead {
   /** `always`: room is made for it (the live edge). `when-wanted`: it must not push out what is asked for more often. */
   readonly admission: 'always' | 'when-wanted'
   readonly storedAt: Instant
+  /** The body lies in slices with keys of their own (cache/slice.ts), and the response of this head is empty. */
+  readonly sliced?: Sliced | undefined
+}
+
+/** How a large body is cut. */
+export interface Sliced {
+  /** Length of the whole body in bytes. */
+  readonly size: number
+  /** Length of each slice, save for the last one, which may be shorter. */
+  readonly sliceBytes: number
+  /** Slices of one generation belong together; another one has other keys. */
+  readonly generation: string
 }
 
 /**
@@ -63,6 +75,8 @@ export interface Store {
   peek(key: CacheKey, request: RequestHead): StoredResponse | undefined
   /** As peek, wherever it lies; undefined when there is nothing, or nothing that can be trusted. */
   get(key: CacheKey, request: RequestHead): Promise<StoredResponse | undefined>
+  /** Whether anything lies there for this key; synchronous, and not taken for a use. */
+  has(key: CacheKey): boolean
   /** A writer for a new response, which on commit takes the place of the same key and variant; undefined: declined. */
   open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined>
   /**

@@ -51,6 +51,10 @@ export class TieredStore implements Store {
     return await this.#rise(key, request)
   }
 
+  has(key: CacheKey): boolean {
+    return this.#memory.has(key) || this.#disk.has(key)
+  }
+
   async open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined> {
     const [memory, disk] = await Promise.all([this.#memory.open(head, size), this.#disk.open(head, size)])
     if (memory === undefined && disk === undefined) return undefined

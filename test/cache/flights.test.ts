@@ -44,7 +44,7 @@ function notStorable(onCancel: () => void): Filled {
     body: Readable.from([]),
     cancel: onCancel,
   }
-  return { kind: 'not-storable', reason: 'private', response }
+  return { kind: 'not-storable', reason: 'private', response, isAsked: true }
 }
 
 test('before its head has come, anyone may walk along', () => {

@@ -40,6 +40,17 @@ export function storeContract(name: string, make: (t: TestContext) => Promise<St
     }
   })
 
+  law('has tells of what was committed, and of nothing else', async ({ store }) => {
+    assert.equal(store.has('a'), false)
+    const writer = await store.open(headOf('a'), undefined)
+    await writer?.write(bytesOf('a', 1_000))
+    assert.equal(store.has('a'), false)
+    await writer?.commit()
+    assert.deepEqual([store.has('a'), store.has('b')], [true, false])
+    await store.delete('a')
+    assert.equal(store.has('a'), false)
+  })
+
   law('what lies in memory as a whole is the same bytes', async ({ store }) => {
     const bytes = bytesOf('a', 100_001)
     await put(store, headOf('a'), bytes)

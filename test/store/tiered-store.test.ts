@@ -28,6 +28,10 @@ class Watched implements Store {
     return this.#store.peek(key, request)
   }
 
+  has(key: string): boolean {
+    return this.#store.has(key)
+  }
+
   async get(key: string, request: RequestHead): Promise<StoredResponse | undefined> {
     this.gets++
     const stored = await this.#store.get(key, request)

@@ -14,6 +14,10 @@ export class AbsentDisk implements Store {
     return undefined
   }
 
+  has(): boolean {
+    return false
+  }
+
   async open(): Promise<undefined> {
     return undefined
   }

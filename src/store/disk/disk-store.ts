@@ -93,6 +93,10 @@ export class DiskStore implements Store {
     return undefined
   }
 
+  has(key: CacheKey): boolean {
+    return this.#isOn && this.#parts.index.variants(hashKey(key)).length > 0
+  }
+
   async open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined> {
     if (!this.#isOn) return undefined
     if ((size ?? 0) > this.#options.maxEntryBytes) {

@@ -1,0 +1,19 @@
+/** A request passed on for one viewer alone, whose answer nobody else gets. */
+import type { Forwarded } from '../rfc/cache-status.ts'
+import type { RequestHead } from '../rfc/heads.ts'
+import type { PassedAnswer } from './answer.ts'
+import type { Route } from './routes.ts'
+import { passedOn } from './upstream-request.ts'
+
+/** Rejects with a RelaisError, or with the signal's reason when the viewer leaves before the head has come. */
+export async function pass(
+  node: string,
+  route: Route,
+  request: RequestHead,
+  signal: AbortSignal,
+  fwd: Forwarded,
+): Promise<PassedAnswer> {
+  const response = await route.source.fetch(passedOn(route, request, node), signal)
+  const status = { hit: false, fwd, fwdStatus: response.head.status }
+  return { kind: 'passed', outcome: 'pass', response, status }
+}

@@ -1,0 +1,32 @@
+/** Where the slices of a large body lie: which bytes each one has, and the key it is stored by. */
+import type { ByteRange } from '../rfc/range.ts'
+import type { CacheKey, Sliced } from '../store/store.ts'
+
+/** No request target contains a space, so no key of a response looks like that of a slice. */
+const MARK = ' slice '
+
+export function indexOfSlice(sliced: Pick<Sliced, 'sliceBytes'>, at: number): number {
+  return Math.floor(at / sliced.sliceBytes)
+}
+
+/** The bytes of a slice within the whole body; of the last one those that there are. */
+export function rangeOfSlice(sliced: Pick<Sliced, 'size' | 'sliceBytes'>, index: number): ByteRange {
+  const first = index * sliced.sliceBytes
+  return { first, last: Math.min(first + sliced.sliceBytes, sliced.size) - 1 }
+}
+
+export function lengthOf(range: ByteRange): number {
+  return range.last - range.first + 1
+}
+
+/** The indices of the slices that have a byte of `range`, in order. */
+export function* slicesWithin(sliced: Sliced, range: ByteRange): Generator<number> {
+  for (let index = indexOfSlice(sliced, range.first); index <= indexOfSlice(sliced, range.last); index++) {
+    yield index
+  }
+}
+
+/** Example: `http://origin/film.mp4 slice 3q2-7wAB1cD4 17`. */
+export function sliceKey(key: CacheKey, sliced: Sliced, index: number): CacheKey {
+  return `${key}${MARK}${sliced.generation} ${index}`
+}

@@ -1,0 +1,48 @@
+/** A large body as it is stored: the head of the whole, and the one slice of it that came. */
+import { randomBytes } from 'node:crypto'
+import type { StoredHead } from '../store/store.ts'
+import type { UpstreamResponse } from '../upstream/source.ts'
+import { type Kept, keep } from './flow.ts'
+import type { FillContext, Order } from './journey.ts'
+import { bindingValidator } from './opening.ts'
+import { indexOfSlice } from './slice.ts'
+
+const NO_BYTES = new Uint8Array(0)
+
+/** Whether the answer to this order, asked for whole, may be cut into slices: not while it may still grow. */
+export function mayBeCut(context: FillContext, { key, request }: Order): boolean {
+  return !context.slices.isToBeWhole(key) && context.streams.timingOf(request.target)?.live !== true
+}
+
+/**
+ * `stored` is the head of the whole, of `size` bytes; `response` brings the bytes from `first` on, the beginning of a slice.
+ * What it brings beyond that slice is cancelled; slices are asked for as they are wanted.
+ */
+export async function keepSliced(
+  context: FillContext,
+  order: Order,
+  stored: StoredHead,
+  first: number,
+  size: number,
+  response: UpstreamResponse,
+  land: () => void,
+): Promise<Kept> {
+  const before = order.stored?.head
+  const isSame = before?.sliced?.size === size && isOneBody(before, stored)
+  // Slices of what was stored before are of no use to another body; those of the same one stay.
+  if (before !== undefined && !isSame) await context.slices.forget(before)
+  const sliced = {
+    size,
+    sliceBytes: before?.sliced?.sliceBytes ?? context.slicing.bytes,
+    generation: (isSame ? before.sliced?.generation : undefined) ?? randomBytes(9).toString('base64url'),
+  }
+  const head = { ...stored, sliced }
+  context.slices.adopt(head, sliced, indexOfSlice(sliced, first), order.request.target, response)
+  const kept = await keep(context.store, head, NO_BYTES)
+  land()
+  return kept
+}
+
+function isOneBody(one: StoredHead, other: StoredHead): boolean {
+  return bindingValidator(one.fields) === bindingValidator(other.fields)
+}

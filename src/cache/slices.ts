@@ -1,0 +1,294 @@
+/** The slices of large bodies: had from store, from a fill under way, or asked of upstream, each one once. */
+import { LRUCache } from 'lru-cache'
+import type { Instant, RequestHead } from '../rfc/heads.ts'
+import { selectRange } from '../rfc/range.ts'
+import { precondition } from '../rfc/validation.ts'
+import { GrowingBody } from '../store/growing-body.ts'
+import type { Body, CacheKey, Sliced, StoredHead, StoredResponse } from '../store/store.ts'
+import type { UpstreamResponse } from '../upstream/source.ts'
+import { type Flight, Flights, type Part } from './flights.ts'
+import { flow } from './flow.ts'
+import type { CacheContext, Filled, Journey } from './journey.ts'
+import { bindingValidator, exactly, ranged } from './opening.ts'
+import type { Route } from './routes.ts'
+import { lengthOf, rangeOfSlice, sliceKey, slicesWithin } from './slice.ts'
+import { judge, SliceError, type Unusable } from './slice-answer.ts'
+import { SlicedBody } from './sliced-body.ts'
+import { shared } from './upstream-request.ts'
+
+/** More slices than this are not looked for in memory before a request goes the long way. */
+const MAX_AT_ONCE = 8
+/** How long a body is filled whole after its slices did not fit together. */
+const WHOLE_MS = 60_000
+const MAX_KEYS = 16_384
+/** How often a slice that landed while it was looked for is looked for again. */
+const MAX_LOOKS = 8
+const NEVER = new AbortController().signal
+
+/** How the slices of a request stand before its answer begins. */
+export type Readiness =
+  | { readonly kind: 'here' }
+  /** Some must be asked for; `fwdStatus` is known when the very first bytes were among them. */
+  | {
+      readonly kind: 'asked'
+      readonly isCollapsed: boolean
+      readonly fwdStatus: number | undefined
+      readonly kept: boolean | undefined
+    }
+  /** What was stored has been forgotten: look again. */
+  | { readonly kind: 'forgotten' }
+  | { readonly kind: 'refused' }
+
+/** On whose behalf slices are asked for, and of what. */
+interface Claim {
+  readonly route: Route
+  readonly request: RequestHead
+  readonly head: StoredHead
+  readonly sliced: Sliced
+}
+
+export class Slices {
+  readonly #context: CacheContext
+  readonly #flights = new Flights()
+  readonly #wholeUntil = new LRUCache<CacheKey, Instant>({ max: MAX_KEYS })
+  readonly #changedAt = new LRUCache<CacheKey, Instant>({ max: MAX_KEYS })
+  #landings = 0
+
+  constructor(context: CacheContext) {
+    this.#context = context
+  }
+
+  /** Slices on their way. */
+  get flights(): number {
+    return this.#flights.size
+  }
+
+  /** Whether slices of this key did not fit together lately, so that it is to be asked for whole. */
+  isToBeWhole(key: CacheKey): boolean {
+    return (this.#wholeUntil.get(key) ?? 0) > this.#context.clock()
+  }
+
+  /** The response with a body that can be read, on behalf of this request; itself when it is not sliced. */
+  attach(route: Route, request: RequestHead, stored: StoredResponse): StoredResponse {
+    const { head } = stored
+    const { sliced } = head
+    if (sliced === undefined) return stored
+    const claim = { route, request, head, sliced }
+    const body = new SlicedBody(sliced, {
+      obtain: async (index, signal) => (await this.#obtain(claim, index, signal ?? NEVER)).body,
+      expect: (index) => this.#expect(claim, index),
+    })
+    return { head, body }
+  }
+
+  /** Whether all that the request wants lies in memory; counts as a use of it. */
+  areInMemory({ head }: StoredResponse, request: RequestHead): boolean {
+    const { sliced } = head
+    if (sliced === undefined) return true
+    let count = 0
+    for (const index of wanted(head, sliced, request)) {
+      if (++count > MAX_AT_ONCE) return false
+      if (this.#context.store.peek(sliceKey(head.key, sliced, index), request) === undefined) return false
+    }
+    return true
+  }
+
+  /** Whether all that the request wants is stored somewhere. */
+  areStored({ head }: StoredResponse, request: RequestHead): boolean {
+    const { sliced } = head
+    return sliced === undefined || this.#firstMissing(head, sliced, request) === undefined
+  }
+
+  /** Has the first bytes that the request wants on their way, so that what is wrong with them shows before the head left. */
+  async prepare(
+    route: Route,
+    request: RequestHead,
+    { head }: StoredResponse,
+    signal: AbortSignal,
+  ): Promise<Readiness> {
+    const { sliced } = head
+    const missing = sliced === undefined ? undefined : this.#firstMissing(head, sliced, request)
+    if (sliced === undefined || missing === undefined) return { kind: 'here' }
+    const isRunning = this.#running(sliceKey(head.key, sliced, missing.index), request) !== undefined
+    if (!missing.isFirst)
+      return { kind: 'asked', isCollapsed: isRunning, fwdStatus: undefined, kept: undefined }
+    try {
+      const { filled } = await this.#obtain({ route, request, head, sliced }, missing.index, signal)
+      if (filled === undefined) return { kind: 'here' }
+      return { kind: 'asked', isCollapsed: isRunning, fwdStatus: filled.fwdStatus, kept: filled.kept }
+    } catch (error) {
+      if (!(error instanceof SliceError)) throw error
+      return { kind: error.reason === 'refused' ? 'refused' : 'forgotten' }
+    }
+  }
+
+  /** A slice came that was not asked for here: with the head of the whole. Taken unless it is stored already. */
+  adopt(head: StoredHead, sliced: Sliced, index: number, target: string, response: UpstreamResponse): void {
+    const key = sliceKey(head.key, sliced, index)
+    if (this.#context.store.has(key) || this.#flights.has(key)) {
+      response.cancel()
+      return
+    }
+    this.#flights.start(key, () =>
+      this.#journey((land) => this.#receive(head, sliced, index, target, response, land)),
+    )
+  }
+
+  /** Forgets a body with all its slices, those under way among them. */
+  async forget(head: StoredHead): Promise<void> {
+    const { store } = this.#context
+    const { sliced } = head
+    if (sliced === undefined) return
+    for (const index of slicesWithin(sliced, { first: 0, last: sliced.size - 1 })) {
+      const key = sliceKey(head.key, sliced, index)
+      for (const flight of this.#flights.detach(key)) void flight.landed.then(() => store.delete(key))
+      if (store.has(key)) await store.delete(key)
+    }
+  }
+
+  #firstMissing(
+    head: StoredHead,
+    sliced: Sliced,
+    request: RequestHead,
+  ): { readonly index: number; readonly isFirst: boolean } | undefined {
+    let isFirst = true
+    for (const index of wanted(head, sliced, request)) {
+      if (!this.#context.store.has(sliceKey(head.key, sliced, index))) return { index, isFirst }
+      isFirst = false
+    }
+    return undefined
+  }
+
+  async #obtain(claim: Claim, index: number, signal: AbortSignal): Promise<Had> {
+    const { store } = this.#context
+    const { head, sliced, request } = claim
+    const key = sliceKey(head.key, sliced, index)
+    // The head is used whenever one of its slices is, so that it is not evicted before them.
+    store.peek(head.key, request)
+    for (let look = 1; ; look++) {
+      const landings = this.#landings
+      const inMemory = store.peek(key, request)
+      if (inMemory !== undefined) return inMemory
+      const running = this.#running(key, request)
+      if (running !== undefined) return await this.#wait(claim, running, 'follower', signal)
+      const stored = await store.get(key, request)
+      if (stored !== undefined) return stored
+      // It may have been on its way, or have landed, while the disk was asked: what is here is not asked for again.
+      const isNews = landings !== this.#landings || this.#flights.has(key)
+      if (!isNews || look === MAX_LOOKS) {
+        return await this.#wait(claim, this.#start(claim, index), 'leader', signal)
+      }
+    }
+  }
+
+  async #wait(claim: Claim, flight: Flight, part: Part, signal: AbortSignal): Promise<Had> {
+    let filled: Filled
+    try {
+      filled = await flight.wait(part, signal)
+    } catch (error) {
+      if (error instanceof SliceError && error.reason !== 'refused') await this.#givenUp(claim, error.reason)
+      throw error
+    }
+    if (filled.kind === 'stored') return { body: filled.stored.body, filled }
+    throw new SliceError('refused', filled.reason)
+  }
+
+  /** Its slices do not fit together any more: it is forgotten, and when that happens again soon it is filled whole. */
+  async #givenUp({ head, sliced, request }: Claim, reason: Unusable): Promise<void> {
+    const { store, clock } = this.#context
+    const { key } = head
+    const now = clock()
+    const hasChangedLately = now - (this.#changedAt.get(key) ?? Number.NEGATIVE_INFINITY) < WHOLE_MS
+    if (reason === 'unranged' || hasChangedLately) this.#wholeUntil.set(key, now + WHOLE_MS)
+    const stored = await store.get(key, request)
+    // Only one of those who find it out; another may have stored what is true now.
+    if (stored?.head.sliced?.generation !== sliced.generation) return
+    this.#changedAt.set(key, now)
+    await store.delete(key)
+    await this.forget(head)
+  }
+
+  #expect(claim: Claim, index: number): void {
+    const key = sliceKey(claim.head.key, claim.sliced, index)
+    if (this.#context.store.has(key) || this.#flights.has(key)) return
+    // Waited for, so that it goes on when nobody else does; who comes to it is told what became of it.
+    this.#start(claim, index)
+      .wait('leader', NEVER)
+      .catch(() => undefined)
+  }
+
+  #running(key: CacheKey, request: RequestHead): Flight | undefined {
+    return this.#flights.find(key, request, ({ body }) => !(body instanceof GrowingBody) || body.isJoinable)
+  }
+
+  #start(claim: Claim, index: number): Flight {
+    const key = sliceKey(claim.head.key, claim.sliced, index)
+    return this.#flights.start(key, (signal) =>
+      this.#journey((land) => this.#ask(claim, index, signal, land)),
+    )
+  }
+
+  #journey(set: (land: () => void) => Promise<Filled>): Journey {
+    const landed = Promise.withResolvers<void>()
+    const land = (): void => {
+      this.#landings++
+      landed.resolve()
+    }
+    const outcome = set(land)
+    outcome.catch(land)
+    return { outcome, landed: landed.promise }
+  }
+
+  async #ask(
+    { route, request, head, sliced }: Claim,
+    index: number,
+    signal: AbortSignal,
+    land: () => void,
+  ): Promise<Filled> {
+    const range = rangeOfSlice(sliced, index)
+    const asked = ranged(shared(route, request, this.#context.node), range, bindingValidator(head.fields))
+    const response = await route.source.fetch(asked, signal)
+    const error = judge(response.head, head, sliced, range)
+    if (error === undefined) return await this.#receive(head, sliced, index, request.target, response, land)
+    response.cancel()
+    throw error
+  }
+
+  /** A slice once begun is finished: it is small, and whoever asked for it is near it still. */
+  async #receive(
+    head: StoredHead,
+    sliced: Sliced,
+    index: number,
+    target: string,
+    response: UpstreamResponse,
+    land: () => void,
+  ): Promise<Filled> {
+    const bytes = lengthOf(rangeOfSlice(sliced, index))
+    const { fields: _, sliced: __, ...rest } = head
+    const sliceHead = {
+      ...rest,
+      key: sliceKey(head.key, sliced, index),
+      status: 206,
+      fields: {},
+      variant: {},
+    }
+    const body = exactly(response.body, bytes)
+    const kept = await flow(this.#context, { target, isWanted: () => true }, sliceHead, bytes, body, land)
+    if (kept === undefined) throw new Error('a slice is larger than what passes through memory')
+    return { kind: 'stored', ...kept, fwdStatus: 206 }
+  }
+}
+
+interface Had {
+  readonly body: Body
+  /** Undefined: it was stored. */
+  readonly filled?: Filled & { readonly kind: 'stored' }
+}
+
+/** The slices that an answer to this request is made of. */
+function wanted(head: StoredHead, sliced: Sliced, request: RequestHead): Iterable<number> {
+  if (request.method === 'HEAD' || precondition(request, head) === 'not-modified') return []
+  const range = selectRange(request, head, sliced.size)
+  if (range === 'unsatisfiable') return []
+  return slicesWithin(sliced, range === 'whole' ? { first: 0, last: sliced.size - 1 } : range)
+}

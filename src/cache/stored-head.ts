@@ -1,0 +1,64 @@
+/** The head of a response as it will be stored, or why it may not be. */
+
+import type { ManifestFacts } from '../media/facts.ts'
+import type { MediaKind } from '../media/kind.ts'
+import { admissionOf, silentLifetime } from '../media/lifetimes.ts'
+import { type FreshnessOptions, freshnessOf } from '../rfc/freshness.ts'
+import type { Fields, ReceivedHead, RequestHead } from '../rfc/heads.ts'
+import { formatHttpDate } from '../rfc/http-date.ts'
+import { storability, storedFields } from '../rfc/storability.ts'
+import { variantOf } from '../rfc/vary.ts'
+import type { StoredHead } from '../store/store.ts'
+import type { FillContext, NotKept, Order } from './journey.ts'
+
+const KEPT_WHEN_TOLD: ReadonlySet<MediaKind> = new Set(['key', 'steering'])
+
+/** `facts` are those of the manifest, where it is one. */
+export function describe(
+  context: FillContext,
+  order: Order,
+  kind: MediaKind,
+  head: ReceivedHead,
+  manifest: ManifestFacts | undefined,
+): StoredHead | NotKept {
+  const { request, route } = order
+  const facts = { manifest, stream: context.streams.timingOf(request.target) }
+  const silent = silentLifetime(kind, facts, head.status)
+  const reason = storability(request, head, { cookies: route.cookies, silentFreshMs: silent.freshMs })
+  if (reason !== undefined) return reason
+  const variant = variantOf(request, head)
+  if (variant === undefined) return 'vary-any'
+  if (!isFramed(head)) return 'unframed'
+  const freshness = freshnessOf(head, silent, heldBy(request))
+  if (KEPT_WHEN_TOLD.has(kind) && !freshness.explicit) return 'kind'
+  return {
+    key: order.key,
+    status: head.status,
+    fields: toStore(head),
+    variant,
+    freshness,
+    silent,
+    kind,
+    admission: admissionOf(kind, facts),
+    storedAt: head.receivedAt,
+  }
+}
+
+/** RFC 9110 section 6.6.1: who receives a response without a Date adds it. */
+export function toStore(head: ReceivedHead): Fields {
+  const fields = storedFields(head)
+  return fields['date'] === undefined ? { ...fields, date: formatHttpDate(head.receivedAt) } : fields
+}
+
+/** A blocking reload was held by the origin until there was something to say; that time is no age (HLS appendix C). */
+export function heldBy(request: RequestHead): FreshnessOptions {
+  return { held: /[?&]_HLS_msn=/.test(request.target) }
+}
+
+/**
+ * Whether the message says where its body ends. One that ends with its connection may be stored (RFC 9112 section 8), but
+ * a reset in the middle of it is reported as its end, and a cut body must never be taken for whole.
+ */
+function isFramed({ status, fields }: ReceivedHead): boolean {
+  return status === 204 || fields['content-length'] !== undefined || fields['transfer-encoding'] !== undefined
+}
