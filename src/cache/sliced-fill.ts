@@ -1,13 +1,15 @@
 /** A large body as it is stored: the head of the whole, and the one slice of it that came. */
 import { randomBytes } from 'node:crypto'
 import type { StoredHead } from '../store/store.ts'
+import { WholeBody } from '../store/whole-body.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
-import { type Kept, keep } from './flow.ts'
+import type { Kept } from './flow.ts'
 import type { FillContext, Order } from './journey.ts'
 import { bindingValidator } from './opening.ts'
 import { indexOfSlice } from './slice.ts'
 
-const NO_BYTES = new Uint8Array(0)
+/** Stands where the bytes are in slices. */
+const NO_BYTES = new WholeBody([])
 
 /** Whether the answer to this order, asked for whole, may be cut into slices: not while it may still grow. */
 export function mayBeCut(context: FillContext, { key, request }: Order): boolean {
@@ -30,7 +32,7 @@ export async function keepSliced(
   const before = order.stored?.head
   const isSame = before?.sliced?.size === size && isOneBody(before, stored)
   // Slices of what was stored before are of no use to another body; those of the same one stay.
-  if (before !== undefined && !isSame) await context.slices.forget(before)
+  if (before !== undefined && !isSame) void context.slices.forget(before)
   const sliced = {
     size,
     sliceBytes: before?.sliced?.sliceBytes ?? context.slicing.bytes,
@@ -38,9 +40,9 @@ export async function keepSliced(
   }
   const head = { ...stored, sliced }
   context.slices.adopt(head, sliced, indexOfSlice(sliced, first), order.request.target, response)
-  const kept = await keep(context.store, head, NO_BYTES)
-  land()
-  return kept
+  const writer = await context.store.open(head, 0)
+  void Promise.resolve(writer?.commit()).finally(land)
+  return { stored: { head, body: NO_BYTES }, kept: writer !== undefined }
 }
 
 function isOneBody(one: StoredHead, other: StoredHead): boolean {

@@ -134,7 +134,7 @@ export class Slices {
     )
   }
 
-  /** Forgets a body with all its slices, those under way among them. */
+  /** Forgets the slices of a body, those under way among them. Never rejects; nobody has to wait for it. */
   async forget(head: StoredHead): Promise<void> {
     const { store } = this.#context
     const { sliced } = head
@@ -164,7 +164,7 @@ export class Slices {
     const { head, sliced, request } = claim
     const key = sliceKey(head.key, sliced, index)
     // The head is used whenever one of its slices is, so that it is not evicted before them.
-    store.peek(head.key, request)
+    store.use(head.key)
     for (let look = 1; ; look++) {
       const landings = this.#landings
       const inMemory = store.peek(key, request)
@@ -205,7 +205,7 @@ export class Slices {
     if (stored?.head.sliced?.generation !== sliced.generation) return
     this.#changedAt.set(key, now)
     await store.delete(key)
-    await this.forget(head)
+    void this.forget(head)
   }
 
   #expect(claim: Claim, index: number): void {

@@ -89,6 +89,11 @@ export class MemoryStore implements Store {
     return this.#entries.has(key)
   }
 
+  use(key: CacheKey): void {
+    const entry = this.#entries.get(key)
+    if (entry !== undefined) entry.hits++
+  }
+
   async open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined> {
     if (this.#closed) return undefined
     const needed = headBytes(head) + (size ?? 0)

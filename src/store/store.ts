@@ -77,6 +77,8 @@ export interface Store {
   get(key: CacheKey, request: RequestHead): Promise<StoredResponse | undefined>
   /** Whether anything lies there for this key; synchronous, and not taken for a use. */
   has(key: CacheKey): boolean
+  /** Says that what lies there is wanted, as if it had been read: what belongs together is kept together. */
+  use(key: CacheKey): void
   /** A writer for a new response, which on commit takes the place of the same key and variant; undefined: declined. */
   open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined>
   /**

@@ -55,6 +55,11 @@ export class TieredStore implements Store {
     return this.#memory.has(key) || this.#disk.has(key)
   }
 
+  use(key: CacheKey): void {
+    this.#memory.use(key)
+    this.#disk.use(key)
+  }
+
   async open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined> {
     const [memory, disk] = await Promise.all([this.#memory.open(head, size), this.#disk.open(head, size)])
     if (memory === undefined && disk === undefined) return undefined

@@ -343,3 +343,45 @@ test('parts whose Content-Range lies are not stored, and the film is filled whol
     assert.equal(lies, 1)
   }
 })
+
+test('the head of a film is not evicted before its slices', async (t) => {
+  const path = await mkdtemp(join(tmpdir(), 'relais-'))
+  t.after(() => rm(path, { recursive: true, force: true }))
+  const origin = await openFilmOrigin(t, { size: 64 * MIB })
+  const file = { memory: { maxBytes: '12MB', maxEntryBytes: '4MB' }, disk: { path, maxBytes: '20MB' } }
+  const relais = await openTestRelais(t, { origins: [origin.url], file })
+  // One long answer, whose head was looked up once, at its beginning.
+  const whole = await get(`${relais.url}/film.mp4`)
+  assert.equal(whole.body.byteLength, 64 * MIB)
+  assert.ok((await settled(relais)).disk.evictions > 0)
+  const asked = origin.count()
+  const tail = await get(`${relais.url}/film.mp4`, range(63 * MIB, 63 * MIB + 9))
+  assert.equal(tail.headers['cache-status'], 'test; hit; ttl=60')
+  assert.equal(origin.count(), asked)
+})
+
+test('what is bound by another validator each time is filled whole in the end', async (t) => {
+  const origin = await openFilmOrigin(t, { size: 12 * MIB })
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  origin.answer((request, response) => {
+    origin.film.etag = `"${origin.count()}"`
+    return origin.show(request, response)
+  })
+  let isWhole = false
+  for (let tries = 0; tries < 4 && !isWhole; tries++) {
+    const answer = await get(`${relais.url}/film.mp4`)
+    isWhole = answer.isWhole
+    if (isWhole) assert.ok(answer.body.equals(filmBytes(0, 12 * MIB - 1)))
+  }
+  assert.ok(isWhole)
+})
+
+test('a film whose viewer leaves is not asked for any further', async (t) => {
+  const origin = await openFilmOrigin(t, { size: 64 * MIB })
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  const viewer = openViewer(`${relais.url}/film.mp4`, { paused: true })
+  await viewer.head
+  viewer.leave()
+  await settled(relais)
+  assert.ok(origin.bytesAsked < 24 * MIB, `${origin.bytesAsked}`)
+})

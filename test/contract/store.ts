@@ -51,6 +51,17 @@ export function storeContract(name: string, make: (t: TestContext) => Promise<St
     assert.equal(store.has('a'), false)
   })
 
+  law('what is said to be wanted stays longer than what is not', async ({ store }) => {
+    for (const key of ['a', 'b', 'c']) await put(store, headOf(key), bytesOf(key, 2 * MIB))
+    store.use('a')
+    store.use('nothing lies there')
+    await put(store, headOf('d', { admission: 'always' }), bytesOf('d', 2 * MIB))
+    assert.deepEqual(
+      ['a', 'b', 'd'].map((key) => store.has(key)),
+      [true, false, true],
+    )
+  })
+
   law('what lies in memory as a whole is the same bytes', async ({ store }) => {
     const bytes = bytesOf('a', 100_001)
     await put(store, headOf('a'), bytes)

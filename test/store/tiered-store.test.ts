@@ -32,6 +32,10 @@ class Watched implements Store {
     return this.#store.has(key)
   }
 
+  use(key: string): void {
+    this.#store.use(key)
+  }
+
   async get(key: string, request: RequestHead): Promise<StoredResponse | undefined> {
     this.gets++
     const stored = await this.#store.get(key, request)

@@ -35,6 +35,8 @@ export interface Film {
 export interface FilmOrigin extends TestOrigin {
   /** What it serves; a test may change it. */
   readonly film: Film
+  /** Answers with the film, for a test that answers otherwise now and then. */
+  show(request: IncomingMessage, response: ServerResponse): Promise<void>
   /** Bytes of bodies it was asked for. */
   readonly bytesAsked: number
   /** The Range fields of the requests, '' where there was none. */
@@ -52,14 +54,16 @@ export async function openFilmOrigin(t: TestContext, film: Partial<Film> = {}): 
     ...film,
   }
   let bytesAsked = 0
-  const origin = await openOrigin(t, async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     bytesAsked += await show(shown, request, response)
-  })
+  }
+  const origin = await openOrigin(t, answer)
   return Object.defineProperties(origin, {
     film: { value: shown },
+    show: { value: answer },
     bytesAsked: { get: () => bytesAsked },
     ranges: { get: () => origin.asked.map(({ headers }) => headers.range ?? '') },
-  }) as FilmOrigin // those are the three that it lacks
+  }) as FilmOrigin // those are what it lacks
 }
 
 /** Answers the length of the body it sets out to send. */
@@ -96,8 +100,19 @@ async function show(film: Film, request: IncomingMessage, response: ServerRespon
   }
   for (let at = first; at <= last && !response.destroyed; at += MIB) {
     const isFull = !response.write(filmBytes(at, Math.min(at + MIB - 1, last), take))
-    if (isFull) await new Promise<void>((resolve) => response.once('drain', resolve).once('close', resolve))
+    if (isFull) await moved(response)
   }
   response.end()
   return last - first + 1
+}
+
+/** Settles when the connection takes more, or is gone. */
+function moved(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done).off('close', done)
+      resolve()
+    }
+    response.on('drain', done).on('close', done)
+  })
 }

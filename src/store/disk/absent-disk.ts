@@ -18,6 +18,10 @@ export class AbsentDisk implements Store {
     return false
   }
 
+  use(): void {
+    return
+  }
+
   async open(): Promise<undefined> {
     return undefined
   }

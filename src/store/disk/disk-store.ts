@@ -97,6 +97,11 @@ export class DiskStore implements Store {
     return this.#isOn && this.#parts.index.variants(hashKey(key)).length > 0
   }
 
+  use(key: CacheKey): void {
+    const { index } = this.#parts
+    for (const entry of index.variants(hashKey(key))) index.use(entry)
+  }
+
   async open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined> {
     if (!this.#isOn) return undefined
     if ((size ?? 0) > this.#options.maxEntryBytes) {
