@@ -52,10 +52,10 @@ export function storeContract(name: string, make: (t: TestContext) => Promise<St
   })
 
   law('what is said to be wanted stays longer than what is not', async ({ store }) => {
-    for (const key of ['a', 'b', 'c']) await put(store, headOf(key), bytesOf(key, 2 * MIB))
+    for (const key of ['a', 'b', 'c']) await put(store, headOf(key), bytesOf(key, 1.8 * MIB))
     store.use('a')
     store.use('nothing lies there')
-    await put(store, headOf('d', { admission: 'always' }), bytesOf('d', 2 * MIB))
+    await put(store, headOf('d', { admission: 'always' }), bytesOf('d', 2.8 * MIB))
     assert.deepEqual(
       ['a', 'b', 'd'].map((key) => store.has(key)),
       [true, false, true],

@@ -124,7 +124,7 @@ export class DiskStore implements Store {
       },
       onFailure: (error) => {
         // What was removed and is still open takes room that only the system sees.
-        if (codeOf(error) === 'ENOSPC') openFiles.closeIdleRemoved()
+        if (codeOf(error) === 'ENOSPC') void openFiles.closeIdleRemoved()
         health.failed('write a response', error)
       },
       onEnd: (ended) => this.#writers.delete(ended),

@@ -7,6 +7,8 @@ export interface LedgerRoom {
   readonly maxBytes: number
   /** The room that entries take. */
   stored(): number
+  /** Lets go of removed files whose bytes linger for nobody; settles when they are gone. Undefined: there are none. */
+  letGo(): Promise<unknown> | undefined
   /** Begins to let something go, by `leave`; false when there is nothing more. */
   yieldSome(): boolean
 }
@@ -46,7 +48,14 @@ export class Ledger {
       }
       if (this.#fixed + bytes > this.#room.maxBytes) return false
       // What leaves already was called out for those who waited before: for this one as much again must go.
-      if (this.#leaving < short + this.#wanted && this.#room.yieldSome()) continue
+      if (this.#leaving < short + this.#wanted) {
+        const closing = this.#room.letGo()
+        if (closing !== undefined) {
+          await closing
+          continue
+        }
+        if (this.#room.yieldSome()) continue
+      }
       if (this.#leaving === 0) return false
       this.#wanted += bytes
       await new Promise<void>((resolve) => this.#waiting.push(resolve))

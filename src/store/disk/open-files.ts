@@ -67,9 +67,11 @@ export class OpenFiles {
     return file.closed
   }
 
-  /** Closes the removed files that nobody reads at the moment. */
-  closeIdleRemoved(): void {
-    for (const file of this.#idle) if (file.isRemoved) this.#close(file)
+  /** Closes the removed files that nobody reads at the moment. Undefined: there is none; else settles when they are closed. */
+  closeIdleRemoved(): Promise<unknown> | undefined {
+    const removed = [...this.#idle].filter((file) => file.isRemoved)
+    for (const file of removed) this.#close(file)
+    return removed.length === 0 ? undefined : Promise.all(removed.map((file) => file.closed))
   }
 
   /** Files still being read are closed when their readers leave. */

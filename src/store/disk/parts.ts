@@ -43,10 +43,8 @@ export function assemble(
   const ledger = new Ledger({
     maxBytes,
     stored: () => index.bytes,
-    yieldSome: () => {
-      openFiles.closeIdleRemoved()
-      return index.evict()
-    },
+    letGo: () => openFiles.closeIdleRemoved(),
+    yieldSome: () => index.evict(),
   })
   const journal = new Journal(files, layout.journal, health, (bytes) => {
     ledger.journalBytes = bytes
