@@ -1,25 +1,36 @@
-/** How answers leave: heads, bodies from memory in one write, bodies that still grow as they come. */
+/** How answers leave: which status and which fields, and which bytes follow. */
 import type { ServerResponse } from 'node:http'
 import type { PassedAnswer, StoredAnswer } from '../cache/cache.ts'
 import { chooseRange, type RangeChoice } from '../cache/range-choice.ts'
 import { ERRORS, type RelaisError } from '../errors.ts'
-import type { Instant, RequestHead } from '../rfc/heads.ts'
+import { omitFields } from '../rfc/connection.ts'
+import { fieldLines, type Instant, type RequestHead } from '../rfc/heads.ts'
 import { formatProxyStatus } from '../rfc/proxy-status.ts'
-import { type ByteRange, formatContentRange, unsatisfiedContentRange } from '../rfc/range.ts'
+import { formatContentRange, unsatisfiedContentRange, VERY_LARGE } from '../rfc/range.ts'
 import { notModifiedFields, precondition } from '../rfc/validation.ts'
-import { cut } from '../store/chunks.ts'
 import type { Body } from '../store/store.ts'
+import { deliver, deliverChunks, deliverFlowing } from './delivery.ts'
 import type { HeadLines, PreparedLines } from './head-lines.ts'
+import { MultipartBody } from './multipart.ts'
 import type { Visit } from './visit.ts'
 
-/** Ends a response that will not be whole so that nobody can take it for whole: the connection is reset. */
-export function breakOff(response: ServerResponse): void {
-  const { socket } = response
-  if (socket === null) response.destroy()
-  else socket.resetAndDestroy()
-}
-
-const NO_BYTES = new Uint8Array(0)
+const NOTHING: ReadonlySet<string> = new Set()
+/** Describes the bytes of the whole, and a part has others (RFC 9530 section 2; RFC 1864). */
+const OF_WHOLE_CONTENT: ReadonlySet<string> = new Set(['content-digest', 'content-md5'])
+/** Parts carry their type themselves. */
+const NOT_BEFORE_PARTS: ReadonlySet<string> = new Set([...OF_WHOLE_CONTENT, 'content-type'])
+/** A 416 is about the request: it has no content, and no cache may keep it for those who ask otherwise. */
+const NOT_IN_416: ReadonlySet<string> = new Set([
+  ...NOT_BEFORE_PARTS,
+  'cache-control',
+  'cdn-cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'expires',
+  'pragma',
+  'surrogate-control',
+])
 
 export class Sender {
   readonly #lines: HeadLines
@@ -55,7 +66,7 @@ export class Sender {
       response.end()
       return 0
     }
-    writeAll(response, chunks)
+    deliverChunks(response, chunks)
     return size
   }
 
@@ -99,28 +110,44 @@ export class Sender {
   ): void | Promise<void> {
     const { status } = answer
     const { head, body } = answer.stored
-    const prepared = this.#lines.ofStored(head, head.fields, status, now)
+    const prepare = (omitted: ReadonlySet<string>): PreparedLines =>
+      this.#lines.ofStored(head, omitFields(head.fields, omitted), status, now)
     switch (choice.kind) {
-      case 'unsatisfiable':
-        this.#begin(
-          response,
-          416,
-          prepared,
-          ['content-range', unsatisfiedContentRange(choice.size), 'content-length', '0'],
-          visit,
-        )
+      case 'unsatisfiable': {
+        const extra = ['content-range', unsatisfiedContentRange(choice.size), 'content-length', '0']
+        this.#begin(response, 416, prepare(NOT_IN_416), [...extra, 'cache-control', 'no-store'], visit)
         response.end()
         return
+      }
       case 'part': {
-        const { range } = choice
+        const { range, size } = choice
         const length = String(range.last - range.first + 1)
-        const extra = ['content-range', formatContentRange(range, choice.size), 'content-length', length]
-        this.#begin(response, 206, prepared, extra, visit)
-        return sendBody(response, request, body, range, visit, signal)
+        const extra = ['content-range', formatContentRange(range, size), 'content-length', length]
+        this.#begin(response, 206, prepare(OF_WHOLE_CONTENT), extra, visit)
+        return deliver(response, body, range, visit, signal)
+      }
+      case 'parts': {
+        const { ranges, size } = choice
+        const parts = new MultipartBody({
+          body,
+          ranges,
+          size,
+          types: fieldLines(head.fields, 'content-type'),
+        })
+        const extra = ['content-type', parts.type, 'content-length', String(parts.size)]
+        this.#begin(response, 206, prepare(NOT_BEFORE_PARTS), extra, visit)
+        return deliver(response, parts, undefined, visit, signal)
+      }
+      case 'rest': {
+        const range = { first: choice.first, last: VERY_LARGE }
+        const extra = ['content-range', formatContentRange(range, undefined)]
+        this.#begin(response, 206, prepare(OF_WHOLE_CONTENT), extra, visit)
+        return deliver(response, body, range, visit, signal)
       }
       case 'whole':
-        this.#begin(response, head.status, prepared, lengthLines(head.status, body), visit)
-        return sendBody(response, request, body, undefined, visit, signal)
+        this.#begin(response, head.status, prepare(NOTHING), lengthLines(head.status, body), visit)
+        if (request.method !== 'HEAD') return deliver(response, body, undefined, visit, signal)
+        response.end()
     }
   }
 
@@ -139,7 +166,7 @@ export class Sender {
       response.end()
       return
     }
-    await sendFlowing(response, body, visit, signal)
+    await deliverFlowing(response, body, visit, signal)
   }
 
   /** An error that Relais itself has to report; the caller has made sure that no head was sent. Answers the bytes of body sent. */
@@ -190,67 +217,4 @@ function isPlain(request: RequestHead): boolean {
 function lengthLines(status: number, body: Body): readonly string[] {
   // RFC 9110 section 8.6: not in a 204.
   return body.size === undefined || status === 204 ? [] : ['content-length', String(body.size)]
-}
-
-function sendBody(
-  response: ServerResponse,
-  request: RequestHead,
-  body: Body,
-  range: ByteRange | undefined,
-  visit: Visit,
-  signal: AbortSignal,
-): void | Promise<void> {
-  if (request.method === 'HEAD') {
-    response.end()
-    return
-  }
-  if (body.chunks !== undefined) {
-    const chunks = cut(body.chunks, range)
-    for (const chunk of chunks) visit.bytes += chunk.byteLength
-    writeAll(response, chunks)
-    return
-  }
-  return sendFlowing(response, body.read(range, signal), visit, signal)
-}
-
-async function sendFlowing(
-  response: ServerResponse,
-  chunks: AsyncIterable<Uint8Array>,
-  visit: Visit,
-  signal: AbortSignal,
-): Promise<void> {
-  // The first byte may be long in coming; that there will be one is told now.
-  // (Not flushHeaders, which would write the head as UTF-8 and not as the bytes that came.)
-  response.write(NO_BYTES)
-  for await (const chunk of chunks) await write(response, chunk, visit, signal)
-  response.end()
-}
-
-/** One system call for the head and all chunks. */
-function writeAll(response: ServerResponse, chunks: readonly Uint8Array[]): void {
-  if (chunks.length > 1) {
-    response.cork()
-    for (let index = 0; index < chunks.length - 1; index++) response.write(chunks[index])
-  }
-  response.end(chunks.at(-1))
-}
-
-/** Settles when the connection takes more; a viewer who takes nothing is let go by the door's stall timeout. */
-async function write(
-  response: ServerResponse,
-  chunk: Uint8Array,
-  visit: Visit,
-  signal: AbortSignal,
-): Promise<void> {
-  visit.bytes += chunk.byteLength
-  if (response.write(chunk)) return
-  await new Promise<void>((resolve, reject) => {
-    const leave = (): void => reject(signal.reason)
-    signal.addEventListener('abort', leave, { once: true })
-    response.once('drain', () => {
-      signal.removeEventListener('abort', leave)
-      resolve()
-    })
-    if (signal.aborted) leave()
-  })
 }

@@ -16,7 +16,13 @@ export type RangeSpec =
   | { readonly suffix: number }
 
 /** A request with more ranges than this is answered as if it had none (RFC 9110 section 14.2: a server may). */
-const MAX_RANGES = 64
+export const MAX_RANGES = 8
+
+/**
+ * As a last position it means "to the end, whenever that comes" (RFC 8673 section 2): who asks for it reads along with
+ * a body that still grows.
+ */
+export const VERY_LARGE = Number.MAX_SAFE_INTEGER
 
 const UNIT = 'bytes='
 
@@ -55,31 +61,16 @@ export function resolveRange(spec: RangeSpec, size: number): ByteRange | 'unsati
   return { first: spec.first, last: Math.min(spec.last ?? size - 1, size - 1) }
 }
 
-/** What a request wants of a stored response whose size is not known yet. Several ranges are answered with the whole. */
-export function wantedRange(request: RequestHead, stored: ResponseHead): 'whole' | RangeSpec {
+/** What a request wants of a stored response whose size may not be known yet: all of it, or one to eight ranges. */
+export function wantedRanges(request: RequestHead, stored: ResponseHead): 'whole' | readonly RangeSpec[] {
   const { range } = request.fields
   // RFC 9110 section 14.2: Range is defined for GET only, and for what would be a 200.
   if (typeof range !== 'string' || request.method !== 'GET' || stored.status !== 200) return 'whole'
   if (!isIfRangeTrue(request.fields['if-range'], stored.fields)) return 'whole'
-  const specs = parseRange(range)
-  const spec = specs?.length === 1 ? specs[0] : undefined
-  return spec ?? 'whole'
+  return parseRange(range) ?? 'whole'
 }
 
-/** What a request wants of a stored response of `size` bytes. */
-export function selectRange(
-  request: RequestHead,
-  stored: ResponseHead,
-  size: number,
-): 'whole' | 'unsatisfiable' | ByteRange {
-  const spec = wantedRange(request, stored)
-  if (spec === 'whole') return 'whole'
-  // RFC 9110 section 14.1.2 calls this satisfiable, but no Content-Range can say "no bytes of 0".
-  if (size === 0 && 'suffix' in spec && spec.suffix > 0) return 'whole'
-  return resolveRange(spec, size)
-}
-
-/** The value for a 206. `size` is undefined while the body grows. For a 416 see `unsatisfiedContentRange`. */
+/** The value for a 206, or for one part of it. `size` is undefined while the body grows. For a 416 see `unsatisfiedContentRange`. */
 export function formatContentRange(range: ByteRange, size: number | undefined): string {
   return `bytes ${range.first}-${range.last}/${size ?? '*'}`
 }
@@ -136,7 +127,7 @@ function clampedInteger(value: string, from: number, to: number): number | 'malf
   for (let index = from; index < to; index++) {
     const digit = value.charCodeAt(index) - 48
     if (digit < 0 || digit > 9) return 'malformed'
-    result = Math.min(result * 10 + digit, Number.MAX_SAFE_INTEGER)
+    result = Math.min(result * 10 + digit, VERY_LARGE)
   }
   return result
 }

@@ -49,7 +49,7 @@ test('a range beyond the end is 416, and one that is none is ignored', async (t)
     assert.equal(answer.status, 416, range)
     assert.equal(answer.headers['content-range'], 'bytes */10')
   }
-  for (const range of ['bytes=5-2', 'lines=0-1', 'bytes=', 'bytes=0-1,4-5']) {
+  for (const range of ['bytes=5-2', 'lines=0-1', 'bytes=', 'bytes=0-1,1-2,2-3']) {
     const answer = await rangeOf(url, range)
     assert.equal(answer.status, 200, range)
     assert.equal(String(answer.body), '0123456789')
@@ -163,7 +163,7 @@ test('a range far ahead of what has come is asked of the origin, and costs it no
       )
       return
     }
-    response.writeHead(200, { ...FRESH, 'content-length': String(size) })
+    response.writeHead(200, { ...FRESH, 'content-length': String(size), 'accept-ranges': 'bytes' })
     response.write(Buffer.alloc(MB))
     await rest.opened
     response.end(Buffer.alloc(size - MB))
@@ -181,6 +181,70 @@ test('a range far ahead of what has come is asked of the origin, and costs it no
   assert.ok((await viewer.answer).isWhole)
   assert.equal(viewer.received, size)
   assert.equal(origin.count(), 2)
+  await settled(relais)
+})
+
+test('a range far ahead of a body whose origin cuts none waits for it, for the origin would send all of it again', async (t) => {
+  const size = 20 * MB
+  const body = randomBytes(size)
+  for (const said of [{}, { 'accept-ranges': 'none' }] as const) {
+    const rest = barrier()
+    const origin = await openOrigin(t, async (_request, response) => {
+      response.writeHead(200, { ...FRESH, ...said, 'content-length': String(size) })
+      response.write(body.subarray(0, MB))
+      await rest.opened
+      response.end(body.subarray(MB))
+    })
+    const relais = await openTestRelais(t, { origins: [origin.url] })
+    const url = `${relais.url}/film.mp4`
+    const viewer = openViewer(url, { keep: false })
+    await viewer.reached(MB)
+    const ahead = openViewer(url, { headers: { range: 'bytes=15000000-15000999' } })
+    assert.equal((await ahead.head).headers['content-range'], `bytes 15000000-15000999/${size}`)
+    rest.open()
+    assert.ok((await ahead.answer).body.equals(body.subarray(15_000_000, 15_001_000)))
+    assert.ok((await viewer.answer).isWhole)
+    assert.equal(origin.count(), 1)
+    await settled(relais)
+  }
+})
+
+test('who asks for the rest up to 2^53-1 reads along with a body whose end nobody knows', async (t) => {
+  const body = randomBytes(200 * KB)
+  const second = barrier()
+  const rest = barrier()
+  const origin = await openOrigin(t, async (_request, response) => {
+    response.writeHead(200, FRESH)
+    response.write(body.subarray(0, 100 * KB))
+    await second.opened
+    response.write(body.subarray(100 * KB, 150 * KB))
+    await rest.opened
+    response.end(body.subarray(150 * KB))
+  })
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  const url = `${relais.url}/seg1.m4s`
+  const whole = openViewer(url)
+  await whole.reached(100 * KB)
+  const along = openViewer(url, { headers: { range: `bytes=${80 * KB}-9007199254740991` } })
+  const { status, headers } = await along.head
+  assert.equal(status, 206)
+  assert.equal(headers['content-range'], `bytes ${80 * KB}-9007199254740991/*`)
+  assert.equal(headers['content-length'], undefined)
+  await along.reached(20 * KB)
+  // Byte 120 K has not come: there is nothing to begin with yet.
+  const ahead = openViewer(url, { headers: { range: `bytes=${120 * KB}-9007199254740991` } })
+  const beyond = openViewer(url, { headers: { range: `bytes=${200 * KB}-9007199254740991` } })
+  second.open()
+  await ahead.reached(30 * KB)
+  await along.reached(70 * KB)
+  rest.open()
+  assert.ok((await along.answer).body.equals(body.subarray(80 * KB)))
+  assert.ok((await ahead.answer).body.equals(body.subarray(120 * KB)))
+  assert.equal((await beyond.answer).status, 416)
+  const later = await rangeOf(url, `bytes=${80 * KB}-9007199254740991`)
+  assert.equal(later.headers['content-range'], `bytes ${80 * KB}-${200 * KB - 1}/${200 * KB}`)
+  assert.ok(later.body.equals(body.subarray(80 * KB)))
+  assert.equal(origin.count(), 1)
   await settled(relais)
 })
 

@@ -10,7 +10,8 @@ import { freshnessOf } from '../../src/rfc/freshness.ts'
 import type { Fields } from '../../src/rfc/heads.ts'
 import { parseHttpDate } from '../../src/rfc/http-date.ts'
 import { formatProxyStatus } from '../../src/rfc/proxy-status.ts'
-import { parseContentRange, parseRange, selectRange } from '../../src/rfc/range.ts'
+import { parseContentRange, parseRange } from '../../src/rfc/range.ts'
+import { selectRanges } from '../../src/rfc/range-set.ts'
 import { storability, storedFields } from '../../src/rfc/storability.ts'
 import {
   freshen,
@@ -39,7 +40,7 @@ function readAll(asked: Fields, said: Fields): void {
   freshen(said, asked)
   notModifiedFields(said)
   hasStrongValidator(said)
-  selectRange(request, response, 10)
+  selectRanges(request, response, 10)
   endToEnd(asked)
   appendVia(asked, '1.1', 'a')
   appendCdnLoop(asked, 'a')
