@@ -1,12 +1,13 @@
 /** The door: what comes in is answered from memory at once, or through the judge; what the judge declines is not ours. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Answer, Cache } from '../cache/cache.ts'
 import type { Route, RouteTable } from '../cache/routes.ts'
 import { RelaisError } from '../errors.ts'
 import type { Clock, RequestHead } from '../rfc/heads.ts'
 import { breakOff } from './delivery.ts'
 import type { Forwarder, Send } from './forwarder.ts'
-import { checkRequest, hasBody, requestHead } from './request-head.ts'
+import { checkRequest, hasSoundHost, isUnread, requestHead } from './request-head.ts'
 import type { Sender } from './send.ts'
 import type { Traffic } from './traffic.ts'
 import { type Account, Visit } from './visit.ts'
@@ -44,6 +45,7 @@ interface Attendance {
 export class Door {
   readonly #context: DoorContext
   readonly #attendances = new WeakMap<IncomingMessage, Attendance>()
+  readonly #closing = new WeakSet<Socket>()
   #isDraining = false
 
   constructor(context: DoorContext) {
@@ -59,13 +61,18 @@ export class Door {
     return this.#isDraining
   }
 
+  /** Whether the connection ends with an answer that is decided: what comes behind it is not acted upon (RFC 9112 section 9.6). */
+  isClosing(socket: Socket): boolean {
+    return this.#closing.has(socket)
+  }
+
   isOffice(target: string): boolean {
     return OFFICE.test(target)
   }
 
   /** Answers what memory has, awaiting nothing. False: nothing was done. */
   answerAtOnce(message: IncomingMessage, response: ServerResponse): boolean {
-    if (message.method !== 'GET' && message.method !== 'HEAD') return false
+    if ((message.method !== 'GET' && message.method !== 'HEAD') || !hasSoundHost(message)) return false
     const request = requestHead(message)
     const route = this.#context.routes.match(request.target)
     if (route === undefined || OFFICE.test(request.target)) return false
@@ -146,7 +153,7 @@ export class Door {
   refuse(message: IncomingMessage, response: ServerResponse, error: RelaisError): void {
     const visit = new Visit(this.#context.nextRequestId(), requestHead(message), 'error')
     this.#report(visit, response)
-    if (isUnread(message)) response.shouldKeepAlive = false
+    if (isUnread(message)) this.#close(message, response)
     this.#context.traffic.count(undefined, 'error')
     this.#failed(response, error, visit)
     this.#context.traffic.bytes(undefined, visit.bytes)
@@ -188,12 +195,13 @@ export class Door {
       isCounted = true
       accept()
       // What is left of the request's body would be read as the next request.
-      if (isUnread(message)) response.shouldKeepAlive = false
+      if (isUnread(message)) this.#close(message, response)
       await this.#send(attendance, answer)
     } catch (error) {
       if (!isCounted) {
         traffic.count(route, signal.aborted ? visit.outcome : 'error')
         accept()
+        if (isUnread(message) || isDoubtful(error)) this.#close(message, response)
       } else if (response.headersSent) {
         traffic.cut(route)
       }
@@ -208,6 +216,11 @@ export class Door {
     return answer.kind === 'passed'
       ? sender.sendPassed(response, request, answer, visit, signal)
       : sender.sendStored(response, request, answer, clock(), visit, signal)
+  }
+
+  #close(message: IncomingMessage, response: ServerResponse): void {
+    response.shouldKeepAlive = false
+    this.#closing.add(message.socket)
   }
 
   /** One line when it is over. */
@@ -231,8 +244,9 @@ export class Door {
   }
 }
 
-function isUnread(message: IncomingMessage): boolean {
-  return !message.complete && hasBody(message)
+/** Who sends such a request may mean something else by what follows it. */
+function isDoubtful(error: unknown): boolean {
+  return error instanceof RelaisError && error.code === 'BAD_REQUEST'
 }
 
 function isForCache({ method }: RequestHead): boolean {

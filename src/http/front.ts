@@ -100,6 +100,8 @@ function openServer(
 ): Server {
   const server = createServer({
     maxHeaderSize: MAX_HEAD_BYTES,
+    // The door asks for it, and then reads nothing more from the connection; Node would.
+    requireHostHeader: false,
     headersTimeout: options.headTimeout,
     connectionsCheckingInterval: Math.min(options.headTimeout, MAX_HEAD_CHECK_MS),
     // A body may take as long as it takes; that of a POST is the origin's to judge.
@@ -130,7 +132,7 @@ function openServer(
 
 function longWay(door: Door, handler: RequestListener): RequestListener {
   return (request, response) => {
-    if (wasAnsweredAtOnce(door, request, response)) return
+    if (wasAnsweredAtOnce(door, request, response) || door.isClosing(request.socket)) return
     if (door.isDraining) response.shouldKeepAlive = false
     // A connection on which nothing moves is let go; while an origin is waited for, nothing can.
     response.on('timeout', () => {

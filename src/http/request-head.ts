@@ -6,6 +6,8 @@ import type { RequestHead } from '../rfc/heads.ts'
 /** A dot segment in any spelling, or NUL: the origin would see another path than the route was chosen by. */
 const UNSAFE = /(?:\/|\\|%2f|%5c)(?:\.|%2e){1,2}(?:\/|\\|%2f|%5c|\?|#|$)|%00/i
 const ABSOLUTE_FORM = /^https?:\/\/[^/?#]*/i
+/** RFC 3986 section 3.2.2 with an optional port (RFC 9110 section 7.2). */
+const HOST = /^(?:\[[\w.:~!$&'()*+,;=-]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/
 
 /** The request's head. Its target may be in absolute form, which every server accepts (RFC 9112 section 3.2.2). */
 export function requestHead(message: IncomingMessage): RequestHead {
@@ -20,8 +22,7 @@ export function checkRequest(message: IncomingMessage, request: RequestHead): vo
 
 function faultOf(message: IncomingMessage, request: RequestHead): ErrorName | undefined {
   const { method, target } = request
-  // RFC 9112 section 3.2; that there is one at all, Node's server has seen to.
-  if (isTwice(message, 'host')) return 'BAD_REQUEST'
+  if (!hasSoundHost(message) || !hasSoundCoding(message)) return 'BAD_REQUEST'
   // OPTIONS * is about the server as a whole (RFC 9110 section 9.3.7).
   if (target === '*' && method === 'OPTIONS') return undefined
   const path = target.split('?', 1)[0] ?? ''
@@ -31,18 +32,36 @@ function faultOf(message: IncomingMessage, request: RequestHead): ErrorName | un
   return undefined
 }
 
+/** RFC 9112 section 3.2: one Host that can be one; HTTP/1.0 did not know it yet. Asked of every request, so it is cheap. */
+export function hasSoundHost({ rawHeaders, headers, httpVersionMinor }: IncomingMessage): boolean {
+  let count = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]
+    if (name?.length === 4 && name.toLowerCase() === 'host') count++
+  }
+  if (count === 0) return httpVersionMinor === 0
+  return count === 1 && HOST.test(headers.host ?? '')
+}
+
+/**
+ * Whether the content is framed in a way that leaves nothing to interpretation. Node's parser has refused a length
+ * beside a coding, and codings after chunked; what it lets through would be lost on the way (a coding before chunked),
+ * or is read differently by others (any coding from HTTP/1.0, RFC 9112 section 6.1).
+ */
+function hasSoundCoding({ headers, httpVersionMinor }: IncomingMessage): boolean {
+  const coding = headers['transfer-encoding']
+  return coding === undefined || (httpVersionMinor > 0 && coding.toLowerCase() === 'chunked')
+}
+
 /** Whether content follows the head, however little. */
-export function hasBody(message: IncomingMessage): boolean {
+function hasBody(message: IncomingMessage): boolean {
   const length = message.headers['content-length']
   return message.headers['transfer-encoding'] !== undefined || (length !== undefined && Number(length) > 0)
 }
 
-function isTwice({ rawHeaders }: IncomingMessage, wanted: string): boolean {
-  let count = 0
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]?.toLowerCase() === wanted) count++
-  }
-  return count > 1
+/** Whether content is still to come, which nobody will read. */
+export function isUnread(message: IncomingMessage): boolean {
+  return !message.complete && hasBody(message)
 }
 
 function originForm(target: string): string {

@@ -7,7 +7,8 @@ import { checkRequest, requestHead } from '../../src/http/request-head.ts'
 
 function message(url: string, method = 'GET', headers: Record<string, string> = {}): IncomingMessage {
   const rawHeaders = Object.entries({ host: 'relais', ...headers }).flat()
-  return { url, method, headers: { host: 'relais', ...headers }, rawHeaders } as unknown as IncomingMessage
+  const all = { host: 'relais', ...headers }
+  return { url, method, headers: all, rawHeaders, httpVersionMinor: 1 } as unknown as IncomingMessage
 }
 
 function faultOf(url: string, method = 'GET', headers: Record<string, string> = {}): string | undefined {
