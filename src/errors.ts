@@ -119,12 +119,18 @@ export class RelaisError extends Error {
   readonly code: ErrorName
   /** The upstream that was asked, for Proxy-Status `next-hop`. */
   readonly nextHop: string | undefined
+  /** The status it answered with, for Proxy-Status `received-status`; undefined when it did not, or nobody knows any more. */
+  readonly receivedStatus: number | undefined
 
-  constructor(code: ErrorName, options: { details?: string; cause?: unknown; nextHop?: string } = {}) {
-    const { details, cause, nextHop } = options
+  constructor(
+    code: ErrorName,
+    options: { details?: string; cause?: unknown; nextHop?: string; receivedStatus?: number } = {},
+  ) {
+    const { details, cause, nextHop, receivedStatus } = options
     super(details === undefined ? ERRORS[code].message : `${ERRORS[code].message} (${details})`, { cause })
     this.code = code
     this.nextHop = nextHop
+    this.receivedStatus = receivedStatus
   }
 
   get status(): number {

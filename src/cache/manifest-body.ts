@@ -59,7 +59,8 @@ async function decoded(response: UpstreamResponse, bytes: Uint8Array): Promise<U
 }
 
 function bad(response: UpstreamResponse, details: string): RelaisError {
-  return new RelaisError('BAD_MANIFEST', { details, nextHop: response.from })
+  const { from, head } = response
+  return new RelaisError('BAD_MANIFEST', { details, nextHop: from, receivedStatus: head.status })
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

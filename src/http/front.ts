@@ -16,10 +16,10 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify'
-import { ERRORS, type ErrorName, RelaisError } from '../errors.ts'
-import { formatProxyStatus } from '../rfc/proxy-status.ts'
+import { type ErrorName, RelaisError } from '../errors.ts'
 import type { Door } from './door.ts'
 import { drain } from './drain.ts'
+import { errorAnswer } from './error-answer.ts'
 import { type FloorContext, layFloor } from './floor.ts'
 import type { HttpOptions } from './options.ts'
 
@@ -164,13 +164,11 @@ function refuseMalformed(node: string, error: NodeJS.ErrnoException, socket: Ans
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? 'REQUEST_TIMEOUT'
         : 'BAD_REQUEST'
-  const { status, message, proxyStatus } = ERRORS[name]
-  const body = JSON.stringify({ error: name, message, requestId: null })
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json; charset=utf-8\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\ncache-control: no-store\r\n` +
-      `proxy-status: ${formatProxyStatus(node, { error: proxyStatus })}\r\nconnection: close\r\n\r\n${body}`,
-  )
+  const refusal = new RelaisError(name)
+  const { lines, body } = errorAnswer(node, refusal, null)
+  let head = `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\n`
+  for (let index = 0; index < lines.length; index += 2) head += `${lines[index]}: ${lines[index + 1]}\r\n`
+  socket.end(Buffer.concat([Buffer.from(`${head}connection: close\r\n\r\n`, 'latin1'), body]))
 }
 
 /** Node keeps the answer under way on the socket, and has no other way to ask for it. */

@@ -1,9 +1,11 @@
 /** Heads of answers as flat lists of names and values, which Node writes as they are. */
-import { appendMember, type CacheStatus, formatCacheStatus } from '../rfc/cache-status.ts'
+import { appendMember, type CacheStatus, CacheStatusWriter } from '../rfc/cache-status.ts'
 import { appendVia, endToEnd } from '../rfc/connection.ts'
 import { ageSeconds } from '../rfc/freshness.ts'
 import { type Fields, fieldValue, type Instant } from '../rfc/heads.ts'
+import { formatProxyStatus } from '../rfc/proxy-status.ts'
 import type { StoredHead } from '../store/store.ts'
+import type { UpstreamResponse } from '../upstream/source.ts'
 
 /** Names and values in turn. */
 export type Lines = string[]
@@ -26,10 +28,12 @@ interface Prepared extends PreparedLines {
  */
 export class HeadLines {
   readonly #node: string
+  readonly #status: CacheStatusWriter
   readonly #hits = new WeakMap<StoredHead, Prepared>()
 
   constructor(node: string) {
     this.#node = node
+    this.#status = new CacheStatusWriter(node)
   }
 
   /** A fresh hit of a whole body. */
@@ -48,7 +52,7 @@ export class HeadLines {
 
   /** Any answer from a stored response: `fields` are all of its fields, or those that a 304 carries. */
   ofStored(head: StoredHead, fields: Fields, status: CacheStatus, now: Instant): PreparedLines {
-    const cacheStatus = formatCacheStatus(this.#node, status)
+    const cacheStatus = this.#status.write(status)
     const lines = linesOf(fields)
     this.#sign(lines, fields, cacheStatus)
     lines.push('age', String(ageSeconds(head.freshness, now)))
@@ -56,12 +60,19 @@ export class HeadLines {
     return { lines, cacheStatus }
   }
 
-  /** A response that is passed on. */
-  ofPassed(fields: Fields, status: CacheStatus): PreparedLines {
-    const cacheStatus = formatCacheStatus(this.#node, status)
-    const lines = linesOf(endToEnd(fields))
-    this.#sign(lines, fields, cacheStatus)
+  /** A response that is passed on. Of an upstream's error it is said that it is not ours (RFC 9209 section 2). */
+  ofPassed({ head, from }: UpstreamResponse, status: CacheStatus): PreparedLines {
+    const cacheStatus = this.#status.write(status)
+    const fields = endToEnd(head.fields)
+    const lines = linesOf(head.status < 500 ? fields : this.#withProxyStatus(fields, head.status, from))
+    this.#sign(lines, head.fields, cacheStatus)
     return { lines, cacheStatus }
+  }
+
+  /** Members of proxies nearer to the origin stay, and stand first. */
+  #withProxyStatus(fields: Fields, receivedStatus: number, nextHop: string): Fields {
+    const member = formatProxyStatus(this.#node, { nextHop, receivedStatus })
+    return { ...fields, 'proxy-status': appendMember(fieldValue(fields, 'proxy-status'), member) }
   }
 
   /** RFC 9211 section 2 and RFC 9110 section 7.6.3. */

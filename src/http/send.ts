@@ -2,14 +2,14 @@
 import type { ServerResponse } from 'node:http'
 import type { PassedAnswer, StoredAnswer } from '../cache/cache.ts'
 import { chooseRange, type RangeChoice } from '../cache/range-choice.ts'
-import { ERRORS, type RelaisError } from '../errors.ts'
+import type { RelaisError } from '../errors.ts'
 import { omitFields } from '../rfc/connection.ts'
 import { fieldLines, type Instant, type RequestHead } from '../rfc/heads.ts'
-import { formatProxyStatus } from '../rfc/proxy-status.ts'
 import { formatContentRange, unsatisfiedContentRange, VERY_LARGE } from '../rfc/range.ts'
 import { notModifiedFields, precondition } from '../rfc/validation.ts'
 import type { Body } from '../store/store.ts'
 import { deliver, deliverChunks, deliverFlowing } from './delivery.ts'
+import { errorAnswer } from './error-answer.ts'
 import type { HeadLines, PreparedLines } from './head-lines.ts'
 import { MultipartBody } from './multipart.ts'
 import type { Visit } from './visit.ts'
@@ -160,7 +160,7 @@ export class Sender {
     signal: AbortSignal,
   ): Promise<void> {
     const { head, body, cancel } = answer.response
-    this.#begin(response, head.status, this.#lines.ofPassed(head.fields, answer.status), [], visit)
+    this.#begin(response, head.status, this.#lines.ofPassed(answer.response, answer.status), [], visit)
     if (request.method === 'HEAD' || head.status === 204 || head.status === 304) {
       cancel()
       response.end()
@@ -171,18 +171,8 @@ export class Sender {
 
   /** An error that Relais itself has to report; the caller has made sure that no head was sent. Answers the bytes of body sent. */
   sendError(response: ServerResponse, method: string, error: RelaisError, requestId: string): number {
-    const { message, proxyStatus } = ERRORS[error.code]
-    const body = Buffer.from(JSON.stringify({ error: error.code, message, requestId }))
-    response.writeHead(error.status, [
-      'content-type',
-      'application/json; charset=utf-8',
-      'content-length',
-      String(body.byteLength),
-      'cache-control',
-      'no-store',
-      'proxy-status',
-      formatProxyStatus(this.#node, { error: proxyStatus, nextHop: error.nextHop }),
-    ])
+    const { lines, body } = errorAnswer(this.#node, error, requestId)
+    response.writeHead(error.status, lines)
     if (method === 'HEAD') {
       response.end()
       return 0

@@ -1,5 +1,6 @@
 /** Cache-Status: what this cache did with a request, for whoever reads the response (RFC 9211). */
-import { isStructuredToken, printableAscii } from './grammar.ts'
+import { type BareItem, serializeBareItem, Token } from 'structured-headers'
+import { tokenOrString } from './grammar.ts'
 
 /** Why a request went forward (RFC 9211 section 2.2). */
 export type Forwarded =
@@ -28,21 +29,32 @@ export interface CacheStatus {
 /** RFC 9651 section 3.3.1. */
 const MAX_SF_INTEGER = 999_999_999_999_999
 
-/** This node's member of the field. */
+/**
+ * This node's member of the field. Values are written by the library; between parameters stands the space of RFC 9211's
+ * own examples, which RFC 9651 section 4.2.3.2 has every reader skip.
+ */
 export function formatCacheStatus(node: string, status: CacheStatus): string {
-  let member = tokenOrString(node)
-  if (status.hit) {
-    member += '; hit'
-  } else {
-    if (status.fwd !== undefined) member += `; fwd=${status.fwd}`
-    if (status.fwdStatus !== undefined) member += `; fwd-status=${integer(status.fwdStatus)}`
-    // RFC 9211 sections 2.5 and 2.6: only where the request went forward.
-    if (status.stored === true) member += '; stored'
-    if (status.collapsed !== undefined) member += status.collapsed ? '; collapsed' : '; collapsed=?0'
+  let member = serializeBareItem(tokenOrString(node))
+  for (const [name, value] of parametersOf(status)) {
+    member += value === true ? `; ${name}` : `; ${name}=${serializeBareItem(value)}`
   }
-  if (status.ttl !== undefined) member += `; ttl=${integer(status.ttl)}`
-  if (status.detail !== undefined) member += `; detail=${tokenOrString(status.detail)}`
   return member
+}
+
+/** Writes the members of one node: those of plain hits, which are most of all, without making anything first. */
+export class CacheStatusWriter {
+  readonly #node: string
+  readonly #hit: string
+
+  constructor(node: string) {
+    this.#node = node
+    this.#hit = formatCacheStatus(node, { hit: true })
+  }
+
+  write(status: CacheStatus): string {
+    if (!status.hit || status.detail !== undefined) return formatCacheStatus(this.#node, status)
+    return status.ttl === undefined ? this.#hit : `${this.#hit}; ttl=${integer(status.ttl)}`
+  }
 }
 
 /** The field with one more member. Those of caches nearer to the origin stand first (RFC 9211 section 2). */
@@ -50,9 +62,21 @@ export function appendMember(existing: string | undefined, member: string): stri
   return existing === undefined || existing.trim() === '' ? member : `${existing}, ${member}`
 }
 
-/** A structured token where the text can be one, else a structured string. */
-function tokenOrString(text: string): string {
-  return isStructuredToken(text) ? text : `"${printableAscii(text).replace(/["\\]/g, '\\$&')}"`
+function parametersOf(status: CacheStatus): readonly (readonly [string, BareItem])[] {
+  const { hit, fwd, fwdStatus, ttl, stored, collapsed, detail } = status
+  const parameters: [string, BareItem][] = []
+  if (hit) {
+    parameters.push(['hit', true])
+  } else {
+    if (fwd !== undefined) parameters.push(['fwd', new Token(fwd)])
+    if (fwdStatus !== undefined) parameters.push(['fwd-status', integer(fwdStatus)])
+    // RFC 9211 sections 2.5 and 2.6: only where the request went forward.
+    if (stored === true) parameters.push(['stored', true])
+    if (collapsed !== undefined) parameters.push(['collapsed', collapsed])
+  }
+  if (ttl !== undefined) parameters.push(['ttl', integer(ttl)])
+  if (detail !== undefined) parameters.push(['detail', tokenOrString(detail)])
+  return parameters
 }
 
 function integer(value: number): number {

@@ -1,4 +1,5 @@
 /** The small words of HTTP's grammar (RFC 9110 section 5.6), recognised without looking back. */
+import { Token } from 'structured-headers'
 
 /** Whether the text is a token (RFC 9110 section 5.6.2). */
 export function isToken(text: string): boolean {
@@ -33,9 +34,9 @@ export function isWhiteSpace(character: string | undefined): boolean {
   return character === ' ' || character === '\t'
 }
 
-/** Whether the text is a structured token (RFC 9651 section 3.3.4): no digit in front, but `:` and `/` within. */
-export function isStructuredToken(text: string): boolean {
-  return /^[A-Za-z*][\w!#$%&'*+\-.^`|~:/]*$/.test(text)
+/** The text as a structured token where it can be one (RFC 9651 section 3.3.4), else as a structured string. */
+export function tokenOrString(text: string): Token | string {
+  return /^[A-Za-z*][\w!#$%&'*+\-.^`|~:/]*$/.test(text) ? new Token(text) : printableAscii(text)
 }
 
 /** The text as a structured string can hold it (RFC 9651 section 3.3.3): all but printable ASCII becomes `?`. */

@@ -2,8 +2,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseList, Token } from 'structured-headers'
-import { appendMember, type CacheStatus, formatCacheStatus } from '../../src/rfc/cache-status.ts'
+import { parseList, serializeList, Token } from 'structured-headers'
+import {
+  appendMember,
+  type CacheStatus,
+  CacheStatusWriter,
+  formatCacheStatus,
+} from '../../src/rfc/cache-status.ts'
 import { formatProxyStatus } from '../../src/rfc/proxy-status.ts'
 
 /** The events of RFC 9211 section 4 and those of this proxy. */
@@ -48,16 +53,17 @@ function carried(text: string): string {
   return text.replace(/[^ -~]/g, '?')
 }
 
+const statuses: fc.Arbitrary<CacheStatus> = fc.record({
+  hit: fc.boolean(),
+  fwd: fc.constantFrom<CacheStatus['fwd']>(undefined, 'bypass', 'uri-miss', 'stale', 'partial'),
+  fwdStatus: fc.option(fc.integer({ min: 100, max: 599 }), { nil: undefined }),
+  ttl: fc.option(fc.oneof(fc.double({ noNaN: true }), fc.integer()), { nil: undefined }),
+  stored: fc.option(fc.boolean(), { nil: undefined }),
+  collapsed: fc.option(fc.boolean(), { nil: undefined }),
+  detail: fc.option(name, { nil: undefined }),
+})
+
 test('any Cache-Status is one member that says what it was made of', () => {
-  const statuses = fc.record({
-    hit: fc.boolean(),
-    fwd: fc.constantFrom<CacheStatus['fwd']>(undefined, 'bypass', 'uri-miss', 'stale', 'partial'),
-    fwdStatus: fc.option(fc.integer({ min: 100, max: 599 }), { nil: undefined }),
-    ttl: fc.option(fc.double({ noNaN: true }), { nil: undefined }),
-    stored: fc.option(fc.boolean(), { nil: undefined }),
-    collapsed: fc.option(fc.boolean(), { nil: undefined }),
-    detail: fc.option(name, { nil: undefined }),
-  })
   fc.assert(
     fc.property(name, statuses, (node, status) => {
       const [member, ...others] = parseList(formatCacheStatus(node, status))
@@ -75,6 +81,29 @@ test('any Cache-Status is one member that says what it was made of', () => {
   )
 })
 
+test('but for the spaces between parameters, a Cache-Status is what the library makes of it', () => {
+  fc.assert(
+    fc.property(name, statuses, (node, status) => {
+      const written = formatCacheStatus(node, status)
+      const canonical = serializeList(parseList(written))
+      // No string in it holds a semicolon and a space: what is taken out stands between parameters.
+      if (!/; /.test(`${node}${status.detail}`)) assert.equal(written.replaceAll('; ', ';'), canonical)
+    }),
+  )
+})
+
+test('what a writer has prepared is what would be made of the same status', () => {
+  fc.assert(
+    fc.property(name, statuses, (node, status) => {
+      const writer = new CacheStatusWriter(node)
+      assert.equal(writer.write(status), formatCacheStatus(node, status))
+      const hit = { hit: true, ttl: status.ttl }
+      assert.equal(writer.write(hit), formatCacheStatus(node, hit))
+    }),
+    { numRuns: 500 },
+  )
+})
+
 test('an error is told with its next hop and details', () => {
   const status = { error: 'connection_timeout', nextHop: 'origin-1', details: 'after 5 s: "no" é\n' }
   assert.equal(
@@ -82,6 +111,10 @@ test('an error is told with its next hop and details', () => {
     'paris-1;error=connection_timeout;next-hop=origin-1;details="after 5 s: \\"no\\" ??"',
   )
   assert.equal(formatProxyStatus('paris 1', { error: 'dns_error' }), '"paris 1";error=dns_error')
+  assert.equal(
+    formatProxyStatus('paris-1', { nextHop: 'origin-1:9000', receivedStatus: 503 }),
+    'paris-1;next-hop=origin-1:9000;received-status=503',
+  )
 })
 
 test('any Proxy-Status is one member that says what it was made of', () => {

@@ -1,0 +1,31 @@
+/** The answer that an error of ours becomes: its fields, and a body that programs can read. */
+import { ERRORS, type RelaisError } from '../errors.ts'
+import { formatProxyStatus } from '../rfc/proxy-status.ts'
+import type { Lines } from './head-lines.ts'
+
+export interface ErrorAnswer {
+  readonly lines: Lines
+  readonly body: Uint8Array
+}
+
+/**
+ * Nothing of what went on inside is told, only the name of the error: `details` tells in Proxy-Status what several errors
+ * of one type have no words for. There is no Cache-Status, for this is no answer of a cache (RFC 9211 section 2).
+ * `requestId` is null where no request came about.
+ */
+export function errorAnswer(node: string, error: RelaisError, requestId: string | null): ErrorAnswer {
+  const { code, nextHop, receivedStatus } = error
+  const { message, proxyStatus } = ERRORS[code]
+  const body = Buffer.from(JSON.stringify({ error: code, message, requestId }))
+  const lines = [
+    'content-type',
+    'application/json; charset=utf-8',
+    'content-length',
+    String(body.byteLength),
+    'cache-control',
+    'no-store',
+    'proxy-status',
+    formatProxyStatus(node, { error: proxyStatus, nextHop, receivedStatus, details: code }),
+  ]
+  return { lines, body }
+}
