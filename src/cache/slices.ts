@@ -1,7 +1,7 @@
 /** The slices of large bodies: had from store, from a fill under way, or asked of upstream, each one once. */
 import { LRUCache } from 'lru-cache'
 import type { Instant, RequestHead } from '../rfc/heads.ts'
-import { selectRange } from '../rfc/range.ts'
+import { selectRanges } from '../rfc/range-set.ts'
 import { precondition } from '../rfc/validation.ts'
 import { GrowingBody } from '../store/growing-body.ts'
 import type { Body, CacheKey, Sliced, StoredHead, StoredResponse } from '../store/store.ts'
@@ -285,10 +285,11 @@ interface Had {
   readonly filled?: Filled & { readonly kind: 'stored' }
 }
 
-/** The slices that an answer to this request is made of. */
-function wanted(head: StoredHead, sliced: Sliced, request: RequestHead): Iterable<number> {
-  if (request.method === 'HEAD' || precondition(request, head) === 'not-modified') return []
-  const range = selectRange(request, head, sliced.size)
-  if (range === 'unsatisfiable') return []
-  return slicesWithin(sliced, range === 'whole' ? { first: 0, last: sliced.size - 1 } : range)
+/** The slices that an answer to this request is made of, in the order they are sent. */
+function* wanted(head: StoredHead, sliced: Sliced, request: RequestHead): Generator<number> {
+  if (request.method === 'HEAD' || precondition(request, head) === 'not-modified') return
+  const selected = selectRanges(request, head, sliced.size)
+  if (selected === 'unsatisfiable') return
+  const ranges = selected === 'whole' ? [{ first: 0, last: sliced.size - 1 }] : selected
+  for (const range of ranges) yield* slicesWithin(sliced, range)
 }

@@ -1,7 +1,7 @@
 /** The door: what comes in is answered from memory at once, or through the judge; what the judge declines is not ours. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Answer, Cache } from '../cache/cache.ts'
+import type { Answer, Cache, StoredAnswer } from '../cache/cache.ts'
 import type { Route, RouteTable } from '../cache/routes.ts'
 import { RelaisError } from '../errors.ts'
 import type { Clock, RequestHead } from '../rfc/heads.ts'
@@ -95,13 +95,32 @@ export class Door {
       return true
     }
     const part = visit ?? new Visit(this.#context.nextRequestId(), request, outcome)
-    const sent = sender.sendStored(response, request, answer, clock(), part, NEVER)
-    traffic.count(route, outcome)
-    traffic.bytes(route, part.bytes)
-    this.#report(part, response)
-    // Whatever `immediate` hands out lies in memory, so there is nothing left to wait for but a fault of ours.
-    if (sent !== undefined) sent.catch((error) => this.#failed(response, error, part))
+    this.#sendAtOnce(response, request, route, answer, part)
     return true
+  }
+
+  /** What is no plain hit: a part, a 304, or a body that lies in memory slice by slice and leaves at the viewer's pace. */
+  #sendAtOnce(
+    response: ServerResponse,
+    request: RequestHead,
+    route: Route,
+    answer: StoredAnswer,
+    visit: Visit,
+  ): void {
+    const { sender, traffic, clock } = this.#context
+    const signal = answer.stored.body.chunks === undefined ? leaving(response) : NEVER
+    const sent = sender.sendStored(response, request, answer, clock(), visit, signal)
+    traffic.count(route, answer.outcome)
+    this.#report(visit, response)
+    if (sent === undefined) {
+      traffic.bytes(route, visit.bytes)
+      return
+    }
+    const failed = (error: unknown): void => {
+      if (response.headersSent) traffic.cut(route)
+      this.#failed(response, error, visit)
+    }
+    void sent.catch(failed).finally(() => traffic.bytes(route, visit.bytes))
   }
 
   /** `answerAtOnce` threw. False: nothing was begun, and the long way is still open. */
@@ -167,9 +186,7 @@ export class Door {
     // What a viewer who leaves early had asked for.
     const visit = new Visit(this.#context.nextRequestId(), request, isForCache(request) ? 'miss' : 'pass')
     this.#report(visit, response)
-    const leaving = new AbortController()
-    response.once('close', () => leaving.abort(new Error('the viewer left')))
-    const attendance = { message, response, request, visit, signal: leaving.signal }
+    const attendance = { message, response, request, visit, signal: leaving(response) }
     this.#attendances.set(message, attendance)
     return attendance
   }
@@ -242,6 +259,13 @@ export class Door {
     visit.begins()
     visit.bytes += this.#context.sender.sendError(response, visit.method, known, visit.requestId)
   }
+}
+
+/** Aborted when the viewer leaves, or has all of it. */
+function leaving(response: ServerResponse): AbortSignal {
+  const controller = new AbortController()
+  response.once('close', () => controller.abort(new Error('the viewer left')))
+  return controller.signal
 }
 
 /** Who sends such a request may mean something else by what follows it. */

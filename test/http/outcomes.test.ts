@@ -197,9 +197,9 @@ test('a range that is asked of the origin itself says that a part is missing', a
     await rest.opened
     response.end(Buffer.alloc(size - 1000))
   })
-  const whole = openViewer(`${relais.url}/film.mp4`, { keep: false })
+  const whole = openViewer(`${relais.url}/seg1.m4s`, { keep: false })
   await whole.reached(1000)
-  const answer = await get(`${relais.url}/film.mp4`, { headers: { range: 'bytes=15000000-15000003' } })
+  const answer = await get(`${relais.url}/seg1.m4s`, { headers: { range: 'bytes=15000000-15000003' } })
   await until(() => lines(relais).length === 1, 'its line of the log')
   assertTold({ answer, line: lines(relais)[0] ?? {} }, 'pass', 'test; fwd=partial; fwd-status=206')
   rest.open()

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { barrier, until } from '../support/barrier.ts'
 import { get } from '../support/client.ts'
+import { filmBytes, MIB, openFilmOrigin } from '../support/film.ts'
 import { partsOf } from '../support/multipart.ts'
 import { openOrigin, reply } from '../support/origin.ts'
 import { openTestRelais } from '../support/relais.ts'
@@ -170,4 +171,46 @@ test('a body that breaks off between its parts resets the connection: no viewer 
   rest.open()
   assert.equal((await viewer.answer).isWhole, false)
   assert.equal((await settled(relais)).cuts, 1)
+})
+
+test('the parts of a film in slices ask the origin for the slices they lie in, each once, and come in the order asked for', async (t) => {
+  const origin = await openFilmOrigin(t)
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  const url = `${relais.url}/film.mp4`
+  const range = `bytes=${5 * MIB}-${5 * MIB + 999},-10,${4 * MIB}-${4 * MIB + 9}`
+  for (const status of [/fwd=uri-miss; fwd-status=206; stored/, /^test; hit; ttl=60$/]) {
+    const { headers, body } = await get(url, { headers: { range } })
+    assert.match(String(headers['cache-status']), status)
+    assert.equal(headers['content-length'], String(body.byteLength))
+    const parts = partsOf(headers['content-type'], body)
+    assert.deepEqual(
+      parts.map(({ first }) => first),
+      [5 * MIB, 8 * MIB - 10, 4 * MIB],
+    )
+    for (const { first, last, bytes } of parts) assert.ok(bytes.equals(filmBytes(first, last)))
+  }
+  const slices = [2, 3].map((index) => `bytes=${index * 2 * MIB}-${(index + 1) * 2 * MIB - 1}`)
+  assert.deepEqual([...origin.ranges].sort(), slices)
+})
+
+test('what is sent from slices in memory is counted when it has been sent, and a viewer who leaves is not waited for', async (t) => {
+  const origin = await openFilmOrigin(t)
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  const url = `${relais.url}/film.mp4`
+  await get(url)
+  await settled(relais)
+  const { body } = await get(url)
+  assert.equal(body.byteLength, 8 * MIB)
+  const all = relais.log.filter(({ msg }) => msg === 'request')
+  await until(async () => (await relais.stats()).bytes.toViewers === 16 * MIB, 'both answers are counted')
+  const leaver = openViewer(url, { paused: true })
+  assert.match(String((await leaver.head).headers['cache-status']), /^test; hit/)
+  leaver.leave()
+  await until(async () => (await relais.stats()).cuts === 1, 'the answer is cut')
+  await until(() => relais.log.filter(({ msg }) => msg === 'request').length > all.length, 'its line')
+  const line = relais.log.findLast(({ msg }) => msg === 'request')
+  assert.deepEqual([line?.['outcome'], line?.['isCut']], ['hit', true])
+  assert.ok(Number(line?.['bytes']) < 8 * MIB)
+  const { bytes } = await settled(relais)
+  assert.equal(bytes.toViewers, 16 * MIB + Number(line?.['bytes']))
 })
