@@ -237,7 +237,9 @@ export class Door {
 
   #close(message: IncomingMessage, response: ServerResponse): void {
     response.shouldKeepAlive = false
-    this.#closing.add(message.socket)
+    // A request whose sending on was broken off knows its connection no more, an answer that waits for another not yet.
+    const socket: Socket | null = response.socket ?? message.socket
+    if (socket !== null) this.#closing.add(socket)
   }
 
   /** One line when it is over. */

@@ -188,7 +188,10 @@ test('a POST to an origin that is down is a 502 that says so, and is one line of
   const told = JSON.parse(answer.body.toString())
   assert.equal(told.error, 'CONNECTION_REFUSED')
   const host = new URL(origin.url).host
-  assert.equal(answer.headers['proxy-status'], `test;error=connection_refused;next-hop="${host}"`)
+  assert.equal(
+    answer.headers['proxy-status'],
+    `test;error=connection_refused;next-hop="${host}";details="CONNECTION_REFUSED"`,
+  )
   assert.equal(answer.headers['cache-status'], undefined)
   assert.deepEqual(
     troubles(relais).map(({ requestId }) => requestId),
