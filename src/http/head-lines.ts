@@ -53,10 +53,12 @@ export class HeadLines {
   /** Any answer from a stored response: `fields` are all of its fields, or those that a 304 carries. */
   ofStored(head: StoredHead, fields: Fields, status: CacheStatus, now: Instant): PreparedLines {
     const cacheStatus = this.#status.write(status)
-    const lines = linesOf(fields)
+    // Ranges are cut here, whatever the origin says of itself (RFC 9110 section 14.3).
+    const isCut = head.status === 200
+    const lines = linesOf(fields, isCut ? SIGNED_AND_CUT : SIGNED)
     this.#sign(lines, fields, cacheStatus)
     lines.push('age', String(ageSeconds(head.freshness, now)))
-    if (head.status === 200 && fields['accept-ranges'] === undefined) lines.push('accept-ranges', 'bytes')
+    if (isCut) lines.push('accept-ranges', 'bytes')
     return { lines, cacheStatus }
   }
 
@@ -64,7 +66,8 @@ export class HeadLines {
   ofPassed({ head, from }: UpstreamResponse, status: CacheStatus): PreparedLines {
     const cacheStatus = this.#status.write(status)
     const fields = endToEnd(head.fields)
-    const lines = linesOf(head.status < 500 ? fields : this.#withProxyStatus(fields, head.status, from))
+    const said = head.status < 500 ? fields : this.#withProxyStatus(fields, head.status, from)
+    const lines = linesOf(said, SIGNED)
     this.#sign(lines, head.fields, cacheStatus)
     return { lines, cacheStatus }
   }
@@ -84,11 +87,12 @@ export class HeadLines {
 
 /** To these members of our own are added, behind those of who was there before. */
 const SIGNED: ReadonlySet<string> = new Set(['cache-status', 'via'])
+const SIGNED_AND_CUT: ReadonlySet<string> = new Set([...SIGNED, 'accept-ranges'])
 
-function linesOf(fields: Fields): Lines {
+function linesOf(fields: Fields, omitted: ReadonlySet<string>): Lines {
   const lines: Lines = []
   for (const name in fields) {
-    if (SIGNED.has(name)) continue
+    if (omitted.has(name)) continue
     const value = fields[name]
     if (typeof value === 'string') lines.push(name, value)
     else for (const line of value ?? []) lines.push(name, line)

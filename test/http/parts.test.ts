@@ -53,6 +53,17 @@ test('several ranges are answered as parts in the order they were asked for, eac
   assert.equal(bytes.toViewers, BODY.byteLength + 2 * body.byteLength)
 })
 
+test('that ranges are cut here is said also where the origin says that it cuts none', async (t) => {
+  const origin = await openOrigin(t, (_request, response) =>
+    reply(response, BODY, { ...FRESH, 'accept-ranges': 'none' }),
+  )
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  for (const options of [{}, {}, { headers: { range: 'bytes=0-9' } }, { headers: { range: RANGE } }]) {
+    const { headers } = await get(`${relais.url}/film.mp4`, options)
+    assert.equal(headers['accept-ranges'], 'bytes')
+  }
+})
+
 test('the parts of a response without a type have none', async (t) => {
   const origin = await openOrigin(t, (_request, response) =>
     reply(response, BODY, { 'cache-control': 'max-age=60' }),
