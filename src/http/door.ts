@@ -7,7 +7,7 @@ import { RelaisError } from '../errors.ts'
 import type { Clock, RequestHead } from '../rfc/heads.ts'
 import { breakOff } from './delivery.ts'
 import type { Forwarder, Send } from './forwarder.ts'
-import { checkRequest, hasSoundHost, isUnread, requestHead } from './request-head.ts'
+import { checkRequest, countHosts, hasSoundHost, isUnread, requestHead } from './request-head.ts'
 import type { Sender } from './send.ts'
 import type { Traffic } from './traffic.ts'
 import { type Account, Visit } from './visit.ts'
@@ -47,6 +47,7 @@ export class Door {
   readonly #attendances = new WeakMap<IncomingMessage, Attendance>()
   readonly #closing = new WeakSet<Socket>()
   #isDraining = false
+  #soundHost: string | undefined
 
   constructor(context: DoorContext) {
     this.#context = context
@@ -72,7 +73,7 @@ export class Door {
 
   /** Answers what memory has, awaiting nothing. False: nothing was done. */
   answerAtOnce(message: IncomingMessage, response: ServerResponse): boolean {
-    if ((message.method !== 'GET' && message.method !== 'HEAD') || !hasSoundHost(message)) return false
+    if ((message.method !== 'GET' && message.method !== 'HEAD') || !this.#hasSoundHost(message)) return false
     const request = requestHead(message)
     const route = this.#context.routes.match(request.target)
     if (route === undefined || OFFICE.test(request.target)) return false
@@ -96,6 +97,15 @@ export class Door {
     }
     const part = visit ?? new Visit(this.#context.nextRequestId(), request, outcome)
     this.#sendAtOnce(response, request, route, answer, part)
+    return true
+  }
+
+  /** Nearly all viewers name the same host, which has not to be looked into each time. */
+  #hasSoundHost(message: IncomingMessage): boolean {
+    const { host } = message.headers
+    if (host === this.#soundHost && countHosts(message) === 1) return true
+    if (!hasSoundHost(message)) return false
+    this.#soundHost = host
     return true
   }
 

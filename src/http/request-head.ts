@@ -32,15 +32,22 @@ function faultOf(message: IncomingMessage, request: RequestHead): ErrorName | un
   return undefined
 }
 
-/** RFC 9112 section 3.2: one Host that can be one; HTTP/1.0 did not know it yet. Asked of every request, so it is cheap. */
-export function hasSoundHost({ rawHeaders, headers, httpVersionMinor }: IncomingMessage): boolean {
+/** RFC 9112 section 3.2: one Host that can be one; HTTP/1.0 did not know it yet. */
+export function hasSoundHost(message: IncomingMessage): boolean {
+  const { headers, httpVersionMinor } = message
+  const count = countHosts(message)
+  return count === 0 ? httpVersionMinor === 0 : count === 1 && HOST.test(headers.host ?? '')
+}
+
+/** How often the request names its host. Node hands over the first only. */
+export function countHosts({ rawHeaders }: IncomingMessage): number {
   let count = 0
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]
-    if (name?.length === 4 && name.toLowerCase() === 'host') count++
+    if (name?.length !== 4) continue
+    if (name === 'Host' || name === 'host' || name.toLowerCase() === 'host') count++
   }
-  if (count === 0) return httpVersionMinor === 0
-  return count === 1 && HOST.test(headers.host ?? '')
+  return count
 }
 
 /**
