@@ -14,6 +14,13 @@ export function breakOff(response: ServerResponse): void {
   else socket.resetAndDestroy()
 }
 
+/** Aborted when the viewer leaves, or has all of it. */
+export function leaving(response: ServerResponse): AbortSignal {
+  const controller = new AbortController()
+  response.once('close', () => controller.abort(new Error('the viewer left')))
+  return controller.signal
+}
+
 /**
  * Sends `range` of a body, or all of it, behind a head that is written already. Done at once when it lies in memory,
  * else settles when it was handed over; rejects when it cannot be whole.

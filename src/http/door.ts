@@ -5,7 +5,7 @@ import type { Answer, Cache, StoredAnswer } from '../cache/cache.ts'
 import type { Route, RouteTable } from '../cache/routes.ts'
 import { RelaisError } from '../errors.ts'
 import type { Clock, RequestHead } from '../rfc/heads.ts'
-import { breakOff } from './delivery.ts'
+import { breakOff, leaving } from './delivery.ts'
 import type { Forwarder, Send } from './forwarder.ts'
 import { checkRequest, countHosts, hasSoundHost, isUnread, requestHead } from './request-head.ts'
 import type { Sender } from './send.ts'
@@ -271,13 +271,6 @@ export class Door {
     visit.begins()
     visit.bytes += this.#context.sender.sendError(response, visit.method, known, visit.requestId)
   }
-}
-
-/** Aborted when the viewer leaves, or has all of it. */
-function leaving(response: ServerResponse): AbortSignal {
-  const controller = new AbortController()
-  response.once('close', () => controller.abort(new Error('the viewer left')))
-  return controller.signal
 }
 
 /** Who sends such a request may mean something else by what follows it. */
