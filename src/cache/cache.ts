@@ -61,6 +61,7 @@ export class Cache {
   async answer(route: Route, request: RequestHead, signal: AbortSignal): Promise<Answer> {
     if (loops(request.fields, this.#context.node)) throw new RelaisError('LOOP')
     const key = cacheKey(route, request.target)
+    let collapsed: false | undefined
     for (let look = 1; ; look++) {
       const found = await this.#context.store.get(key, request)
       const stored = found === undefined ? undefined : this.#slices.attach(route, request, found)
@@ -69,7 +70,7 @@ export class Cache {
       switch (verdict.kind) {
         case 'serve':
         case 'serve-stale': {
-          if (look > MAX_LOOKS) return pass(this.#context.node, route, request, signal, 'bypass')
+          if (look > MAX_LOOKS) return pass(this.#context.node, route, request, signal, 'bypass', collapsed)
           const served = this.#served(route, key, request, verdict, now)
           const answer = await this.#begun(route, request, served, signal)
           if (answer !== undefined) return answer
@@ -78,9 +79,10 @@ export class Cache {
         case 'pass': {
           // The head that a running fill is about to bring answers HEAD as well.
           const running = request.method === 'HEAD' ? this.#running(key, request) : undefined
-          const walk = { route, key, request, fwd: verdict.fwd, fallback: undefined, signal }
+          const walk = { route, key, request, fwd: verdict.fwd, fallback: undefined, signal, collapsed }
           const answer = running === undefined ? undefined : await this.#walk(walk, running, 'follower')
-          return answer ?? pass(this.#context.node, route, request, signal, verdict.fwd)
+          if (running !== undefined) collapsed = false
+          return answer ?? pass(this.#context.node, route, request, signal, verdict.fwd, collapsed)
         }
         case 'refuse':
           throw new RelaisError('ONLY_IF_CACHED')
@@ -89,7 +91,7 @@ export class Cache {
           const { fwd } = verdict
           const fallback = verdict.kind === 'validate' ? verdict.stored : verdict.stale
           if (look > MAX_LOOKS || this.#passes.has(key, request, now))
-            return this.#passOr(fallback, route, request, signal)
+            return this.#passOr(fallback, route, request, signal, collapsed)
           const toValidate = verdict.kind === 'validate' ? verdict.stored : undefined
           const running = this.#running(key, request)
           // A schedule that must not fill twice:
@@ -100,11 +102,12 @@ export class Cache {
           if (running === undefined && stored === undefined && this.#context.store.peek(key, request))
             continue
           const flight = running ?? this.#start(route, key, request, toValidate)
-          const walk = { route, key, request, fwd, fallback, signal }
+          const walk = { route, key, request, fwd, fallback, signal, collapsed }
           const walked = await this.#walk(walk, flight, running === undefined ? 'leader' : 'follower')
           const answer =
             walked?.kind === 'stored' ? await this.#begun(route, request, walked, signal) : walked
           if (answer !== undefined) return answer
+          if (running !== undefined) collapsed = false
         }
       }
     }
@@ -190,7 +193,7 @@ export class Cache {
     // Asked for whole it is worth nothing to one who wants a part, and asked for in part to nobody.
     if (stale !== undefined || !isAsked || request.fields['range'] !== undefined) {
       response.cancel()
-      return stale ?? pass(this.#context.node, route, request, signal, 'bypass')
+      return stale ?? pass(this.#context.node, route, request, signal, 'bypass', walk.collapsed)
     }
     // It was asked for on the flight's behalf, but from here on this viewer alone keeps it.
     signal.addEventListener('abort', response.cancel, { once: true })
@@ -198,7 +201,7 @@ export class Cache {
       kind: 'passed',
       outcome: 'pass',
       response,
-      status: { hit: false, fwd, fwdStatus: status, detail: reason },
+      status: { hit: false, fwd, fwdStatus: status, collapsed: walk.collapsed, detail: reason },
     }
   }
 
@@ -207,7 +210,8 @@ export class Cache {
     const { fwdStatus, kept } = filled
     if (!matches(filled.stored.head.variant, request)) return undefined
     const stored = this.#slices.attach(route, request, filled.stored)
-    if (isFarAhead(stored, request)) return pass(this.#context.node, route, request, signal, 'partial')
+    if (isFarAhead(stored, request))
+      return pass(this.#context.node, route, request, signal, 'partial', walk.collapsed)
     this.#passes.forget(walk.key)
     const ttl = remainingSeconds(stored.head.freshness, this.#context.clock())
     const status = {
@@ -216,7 +220,7 @@ export class Cache {
       fwdStatus,
       ttl,
       stored: kept,
-      collapsed: part === 'follower' ? true : undefined,
+      collapsed: part === 'follower' ? true : walk.collapsed,
     }
     return { kind: 'stored', outcome: part === 'follower' ? 'collapsed' : 'miss', stored, status }
   }
@@ -245,10 +249,11 @@ export class Cache {
     route: Route,
     request: RequestHead,
     signal: AbortSignal,
+    collapsed: false | undefined,
   ): Promise<Answer> {
     let answer: PassedAnswer
     try {
-      answer = await pass(this.#context.node, route, request, signal, 'bypass')
+      answer = await pass(this.#context.node, route, request, signal, 'bypass', collapsed)
     } catch (error) {
       const stale = signal.aborted ? undefined : this.#inPlace(fallback, request)
       if (stale === undefined) throw error

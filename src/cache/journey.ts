@@ -87,4 +87,6 @@ export interface Walk {
   /** What may stand in when the origin fails. */
   readonly fallback: StoredResponse | undefined
   readonly signal: AbortSignal
+  /** False: it has waited for another's flight already, and what that brought was not for it (RFC 9211 section 2.6). */
+  readonly collapsed: false | undefined
 }

@@ -5,15 +5,19 @@ import type { PassedAnswer } from './answer.ts'
 import type { Route } from './routes.ts'
 import { passedOn } from './upstream-request.ts'
 
-/** Rejects with a RelaisError, or with the signal's reason when the viewer leaves before the head has come. */
+/**
+ * `collapsed` is false after waiting for another's flight in vain. Rejects with a RelaisError, or with the signal's reason
+ * when the viewer leaves before the head has come.
+ */
 export async function pass(
   node: string,
   route: Route,
   request: RequestHead,
   signal: AbortSignal,
   fwd: Forwarded,
+  collapsed?: false,
 ): Promise<PassedAnswer> {
   const response = await route.source.fetch(passedOn(route, request, node), signal)
-  const status = { hit: false, fwd, fwdStatus: response.head.status }
+  const status = { hit: false, fwd, fwdStatus: response.head.status, collapsed }
   return { kind: 'passed', outcome: 'pass', response, status }
 }

@@ -168,6 +168,27 @@ test('what is not for keeping says why, and those after it pass by', async (t) =
   await assertCounted(relais, { pass: 2 })
 })
 
+test('one who waited for another in vain says so', async (t) => {
+  const rest = barrier()
+  const { relais, origin, ask } = await open(t, async (request, response) => {
+    if (request.url === '/a.ts') await rest.opened
+    reply(response, 'x', { 'cache-control': 'private' })
+  })
+  const first = get(`${relais.url}/a.ts`)
+  await origin.reached(1)
+  const second = get(`${relais.url}/a.ts`)
+  await until(async () => (await relais.stats()).viewers >= 2, 'both are connected')
+  // What came before this one on another connection has been read when this one is answered.
+  await ask('/b.ts')
+  rest.open()
+  await first
+  const { headers } = await second
+  await until(() => lines(relais).length === 3, 'all lines of the log')
+  const line = lines(relais).find(({ cacheStatus }) => cacheStatus === headers['cache-status']) ?? {}
+  assertTold({ answer: await second, line }, 'pass', 'test; fwd=bypass; fwd-status=200; collapsed=?0')
+  await assertCounted(relais, { pass: 3 })
+})
+
 test('what is not for a cache says whether it was the method or the request', async (t) => {
   const { relais, ask } = await open(
     t,
