@@ -75,7 +75,7 @@ export class Sender {
       this.#begin(
         response,
         304,
-        this.#lines.ofStored(head, notModifiedFields(head.fields), status, now),
+        this.#lines.ofStored(head, { ...notModifiedFields(head.fields), ...answer.unshared }, status, now),
         [],
         visit,
       )
@@ -97,9 +97,10 @@ export class Sender {
     visit: Visit,
     signal: AbortSignal,
   ): void | Promise<void> {
-    const { status } = answer
+    const { status, unshared } = answer
     const { head, body } = answer.stored
-    const prepared = this.#lines.ofStored(head, head.fields, status, now)
+    const fields = unshared === undefined ? head.fields : { ...head.fields, ...unshared }
+    const prepared = this.#lines.ofStored(head, fields, status, now)
     switch (choice.kind) {
       case 'unsatisfiable':
         this.#begin(
