@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { barrier } from '../support/barrier.ts'
 import { get } from '../support/client.ts'
+import { filmBytes, MIB, openFilmOrigin } from '../support/film.ts'
 import { openOrigin, reply } from '../support/origin.ts'
 import { openRawOrigin, type RawOrigin } from '../support/raw-origin.ts'
 import { openTestRelais, type TestRelais } from '../support/relais.ts'
@@ -111,6 +112,20 @@ test('hints that come when the viewer has been answered from store harm nobody',
     await origin.reached(2)
   }
   assert.doesNotMatch(wire.received, /103 Early/)
+})
+
+test('hints that come with a later slice of the same answer are not written into its body', async (t) => {
+  const origin = await openFilmOrigin(t)
+  origin.answer((request, response) => {
+    response.writeProcessing()
+    response.writeEarlyHints({ link: LINK })
+    return origin.show(request, response)
+  })
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  const { status, body } = await get(`${relais.url}/film.mp4`)
+  assert.equal(status, 200)
+  assert.ok(body.equals(filmBytes(0, 8 * MIB - 1)))
+  assert.equal(origin.count(), 4)
 })
 
 for (const method of ['GET', 'POST']) {
