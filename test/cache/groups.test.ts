@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Groups } from '../../src/cache/groups.ts'
-import { barrier } from '../support/barrier.ts'
+import { barrier, until } from '../support/barrier.ts'
 import { get } from '../support/client.ts'
 import { type Handler, openOrigin, reply, type TestOrigin } from '../support/origin.ts'
 import { openTestRelais } from '../support/relais.ts'
@@ -162,7 +162,9 @@ test('a fill that was under way when its group was invalidated is for those who 
   await get(`${relais.url}/edit`, { method: 'POST', headers: { 'x-groups': '"a"' } })
   relais.clock.advance(1)
   version = 2
-  assert.equal(String((await get(url)).body), 'version 2')
+  const second = await get(url)
+  assert.equal(String(second.body), 'version 2')
+  assert.match(String(second.headers['cache-status']), /; stored/)
   gate.open()
   assert.equal(String((await first).body), 'version 1')
 })
@@ -184,4 +186,31 @@ test('after a restart a member on disk is confirmed once before it is served', a
   const url = `${second.url}/seg1.ts`
   assert.match(String((await get(url)).headers['cache-status']), /fwd=stale; fwd-status=304/)
   assert.match(String((await get(url)).headers['cache-status']), /; hit/)
+})
+
+test('who joined a fill before its head came, and after its group was invalidated, is not given what it brought', async (t) => {
+  const gate = barrier()
+  let version = 1
+  const answer = versioned(() => version)
+  const origin = await openOrigin(t, async (request, response) => {
+    const isFirst = request.method === 'GET' && version === 1
+    if (!isFirst) {
+      answer(request, response)
+      return
+    }
+    await gate.opened
+    reply(response, 'version 1', { 'cache-control': 'max-age=60', 'cache-groups': '"a"' })
+  })
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  const url = `${relais.url}/seg1.ts`
+  const first = get(url)
+  await origin.reached(1)
+  await get(`${relais.url}/edit`, { method: 'POST', headers: { 'x-groups': '"a"' } })
+  relais.clock.advance(1)
+  version = 2
+  const second = get(url)
+  await until(async () => (await relais.stats()).viewers >= 2, 'the second viewer is here')
+  gate.open()
+  assert.equal(String((await first).body), 'version 1')
+  assert.equal(String((await second).body), 'version 2')
 })
