@@ -72,7 +72,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     node,
     clock,
     destinationOf,
-    onWritten: (route, target) => void cache.invalidate(route, target),
+    onWritten: (route, target, answer) => void cache.written([...groups.keys()], route, target, answer),
     failure: upstreamError,
   })
   const door = new Door({

@@ -241,7 +241,7 @@ test('every problem is listed at once, with its place', () => {
     'routes[0].prefix: expected a path that begins with "/", has no "?", "#", "//", "." and ".." segments, and is not Relais\' own, came "live"',
     'routes[0].origins[1]: expected an http or https URL without query, fragment and credentials, came "ftp://b"',
     'routes[1].origins: expected a list with at least 1 entry, came []',
-    'routes[1].cookies: expected one of "forward", "drop", came "eat"',
+    'routes[1].cookies: expected one of "forward", "drop", "share", came "eat"',
     'routes[2].origins[0]: expected an http or https URL without query, fragment and credentials, came "http://…@c"',
     'routes[2].origins[1]: expected an http or https URL without query, fragment and credentials, came "http://d/?q=1"',
     'routes[2].origins[2]: expected an http or https URL without query, fragment and credentials, came "http://e/#f"',

@@ -1,5 +1,6 @@
 /** What comes of a request: an answer from store, or one that is passed on, and what both are counted as. */
 import type { CacheStatus } from '../rfc/cache-status.ts'
+import type { Fields } from '../rfc/heads.ts'
 import type { StoredResponse } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
 
@@ -20,6 +21,8 @@ export interface StoredAnswer {
   readonly outcome: Outcome
   readonly stored: StoredResponse
   readonly status: CacheStatus
+  /** Fields that came for this viewer alone and are not stored. */
+  readonly unshared?: Fields | undefined
 }
 
 export interface PassedAnswer {

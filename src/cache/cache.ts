@@ -2,14 +2,17 @@
 import { RelaisError } from '../errors.ts'
 import { loops } from '../rfc/connection.ts'
 import { isFresh, remainingSeconds } from '../rfc/freshness.ts'
-import type { Instant, RequestHead } from '../rfc/heads.ts'
+import type { Instant, RequestHead, ResponseHead } from '../rfc/heads.ts'
 import { matches } from '../rfc/vary.ts'
 import { GrowingBody } from '../store/growing-body.ts'
 import type { CacheKey, StoredResponse } from '../store/store.ts'
 import type { Answer, PassedAnswer, StoredAnswer } from './answer.ts'
+import { begun } from './beginning.ts'
 import { decide, mayStandIn, type Verdict } from './decide.ts'
 import { fill } from './fill.ts'
 import { type Flight, Flights, type Part } from './flights.ts'
+import { Groups } from './groups.ts'
+import { afterHead } from './head-news.ts'
 import type { CacheContext, FillContext, Filled, Walk } from './journey.ts'
 import { cacheKey } from './key.ts'
 import { pass } from './pass.ts'
@@ -17,6 +20,7 @@ import { Passes } from './passes.ts'
 import { isFarAhead } from './range-choice.ts'
 import type { Route } from './routes.ts'
 import { Slices } from './slices.ts'
+import { writtenKeys } from './written.ts'
 
 export type { Answer, Outcome, PassedAnswer, StoredAnswer } from './answer.ts'
 
@@ -30,10 +34,12 @@ export class Cache {
   readonly #flights = new Flights()
   readonly #passes = new Passes()
   readonly #slices: Slices
+  readonly #groups: Groups
 
   constructor(context: CacheContext) {
     this.#slices = new Slices(context)
     this.#context = { ...context, slices: this.#slices }
+    this.#groups = new Groups(context.clock())
   }
 
   /** Fills and validations under way, each slice one of them. */
@@ -46,7 +52,7 @@ export class Cache {
     const key = cacheKey(route, request.target)
     const found = this.#context.store.peek(key, request)
     if (found === undefined) return undefined
-    const stored = found.head.sliced === undefined ? found : this.#slices.attach(route, request, found)
+    const stored = this.#judged(route, request, found)
     const now = this.#context.clock()
     const verdict = decide(route, request, stored, now)
     if (verdict.kind !== 'serve' && verdict.kind !== 'serve-stale') return undefined
@@ -64,7 +70,7 @@ export class Cache {
     let collapsed: false | undefined
     for (let look = 1; ; look++) {
       const found = await this.#context.store.get(key, request)
-      const stored = found === undefined ? undefined : this.#slices.attach(route, request, found)
+      const stored = found === undefined ? undefined : this.#judged(route, request, found)
       const now = this.#context.clock()
       const verdict = decide(route, request, stored, now)
       switch (verdict.kind) {
@@ -72,7 +78,7 @@ export class Cache {
         case 'serve-stale': {
           if (look > MAX_LOOKS) return pass(this.#context.node, route, request, signal, 'bypass', collapsed)
           const served = this.#served(route, key, request, verdict, now)
-          const answer = await this.#begun(route, request, served, signal)
+          const answer = await begun(this.#slices, this.#context.node, route, request, served, signal)
           if (answer !== undefined) return answer
           break
         }
@@ -82,7 +88,10 @@ export class Cache {
           const walk = { route, key, request, fwd: verdict.fwd, fallback: undefined, signal, collapsed }
           const answer = running === undefined ? undefined : await this.#walk(walk, running, 'follower')
           if (running !== undefined) collapsed = false
-          return answer ?? pass(this.#context.node, route, request, signal, verdict.fwd, collapsed)
+          if (answer !== undefined) return answer
+          const passed = await pass(this.#context.node, route, request, signal, verdict.fwd, collapsed)
+          if (request.method === 'HEAD' && stored !== undefined) await this.#learn(route, stored, passed)
+          return passed
         }
         case 'refuse':
           throw new RelaisError('ONLY_IF_CACHED')
@@ -105,7 +114,9 @@ export class Cache {
           const walk = { route, key, request, fwd, fallback, signal, collapsed }
           const walked = await this.#walk(walk, flight, running === undefined ? 'leader' : 'follower')
           const answer =
-            walked?.kind === 'stored' ? await this.#begun(route, request, walked, signal) : walked
+            walked?.kind === 'stored'
+              ? await begun(this.#slices, this.#context.node, route, request, walked, signal)
+              : walked
           if (answer !== undefined) return answer
           if (running !== undefined) collapsed = false
         }
@@ -113,16 +124,35 @@ export class Cache {
     }
   }
 
-  /** A write went through to the origin: what is stored of its target is no longer true (RFC 9111 section 4.4). */
-  async invalidate(route: Route, target: string): Promise<void> {
-    const key = cacheKey(route, target)
+  /**
+   * A write was answered by the origin: what is stored of its target, of what the answer names, and of the groups it
+   * names is no longer true (RFC 9111 section 4.4, RFC 9875 section 3). `routes` are all there are.
+   */
+  async written(routes: readonly Route[], route: Route, target: string, answer: ResponseHead): Promise<void> {
+    this.#groups.invalidate(route.base, answer.fields, this.#context.clock())
+    await Promise.all(writtenKeys(routes, route, target, answer).map((key) => this.#invalidate(key)))
+  }
+
+  async #invalidate(key: CacheKey): Promise<void> {
     // A fill under way may bring what was true before the write: nobody joins it, and it does not stay.
     for (const flight of this.#flights.detach(key)) {
       void flight.landed.then(() => this.#context.store.delete(key))
     }
-    const stored = await this.#context.store.get(key, { method: 'GET', target, fields: {} })
+    const stored = await this.#context.store.get(key, { method: 'GET', target: '/', fields: {} })
     await this.#context.store.delete(key)
     if (stored !== undefined) await this.#slices.forget(stored.head)
+  }
+
+  /** The answer to a HEAD tells of what is stored as well (RFC 9111 section 4.3.5). */
+  async #learn(route: Route, stored: StoredResponse, { response }: PassedAnswer): Promise<void> {
+    const news = afterHead(stored, response.head, route.cookies)
+    if (news !== undefined) await this.#context.store.refresh(news)
+  }
+
+  /** What was found, as it may be read and as far as it is true. */
+  #judged(route: Route, request: RequestHead, found: StoredResponse): StoredResponse {
+    const { sliced } = found.head
+    return this.#groups.judged(sliced === undefined ? found : this.#slices.attach(route, request, found))
   }
 
   #served(
@@ -136,40 +166,8 @@ export class Cache {
     const ttl = remainingSeconds(stored.head.freshness, now)
     if (verdict.kind === 'serve')
       return { kind: 'stored', outcome: 'hit', stored, status: { hit: true, ttl } }
-    this.#validateBehind(route, key, request, stored)
-    return {
-      kind: 'stored',
-      outcome: 'stale',
-      stored,
-      status: { hit: true, ttl, detail: 'stale-while-revalidate' },
-    }
-  }
-
-  /** Of a sliced body the first bytes wanted are had before the head leaves. Undefined: look again. */
-  async #begun(
-    route: Route,
-    request: RequestHead,
-    answer: StoredAnswer,
-    signal: AbortSignal,
-  ): Promise<Answer | undefined> {
-    if (answer.stored.head.sliced === undefined) return answer
-    const readiness = await this.#slices.prepare(route, request, answer.stored, signal)
-    switch (readiness.kind) {
-      case 'here':
-        return answer
-      case 'asked': {
-        if (!answer.status.hit) return answer
-        const { isCollapsed, fwdStatus, kept } = readiness
-        const { ttl } = answer.status
-        const collapsed = isCollapsed ? true : undefined
-        const status = { hit: false, fwd: 'partial', fwdStatus, ttl, stored: kept, collapsed } as const
-        return { ...answer, outcome: isCollapsed ? 'collapsed' : 'miss', status }
-      }
-      case 'forgotten':
-        return undefined
-      case 'refused':
-        return pass(this.#context.node, route, request, signal, 'partial')
-    }
+    if (verdict.why === 'stale-while-revalidate') this.#validateBehind(route, key, request, stored)
+    return { kind: 'stored', outcome: 'stale', stored, status: { hit: true, ttl, detail: verdict.why } }
   }
 
   /** Waits for a flight's head. Undefined: look again, for it brought nothing that fits. */
@@ -207,9 +205,10 @@ export class Cache {
 
   #shared(walk: Walk, filled: Filled & { kind: 'stored' }, part: Part): Answer | Promise<Answer> | undefined {
     const { route, request, fwd, signal } = walk
-    const { fwdStatus, kept } = filled
+    const { fwdStatus, kept, unshared } = filled
     if (!matches(filled.stored.head.variant, request)) return undefined
     const stored = this.#slices.attach(route, request, filled.stored)
+    if (part === 'follower' && this.#groups.isInvalid(stored.head)) return undefined
     if (isFarAhead(stored, request))
       return pass(this.#context.node, route, request, signal, 'partial', walk.collapsed)
     this.#passes.forget(walk.key)
@@ -222,7 +221,8 @@ export class Cache {
       stored: kept,
       collapsed: part === 'follower' ? true : walk.collapsed,
     }
-    return { kind: 'stored', outcome: part === 'follower' ? 'collapsed' : 'miss', stored, status }
+    if (part === 'follower') return { kind: 'stored', outcome: 'collapsed', stored, status }
+    return { kind: 'stored', outcome: 'miss', stored, status, unshared }
   }
 
   #running(key: CacheKey, request: RequestHead): Flight | undefined {
@@ -289,6 +289,7 @@ export class Cache {
   #mayJoin(stored: StoredResponse): boolean {
     const { freshness } = stored.head
     if (stored.body instanceof GrowingBody && !stored.body.isJoinable) return false
+    if (this.#groups.isInvalid(stored.head)) return false
     return !freshness.mustValidate && isFresh(freshness, this.#context.clock())
   }
 }

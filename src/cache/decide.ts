@@ -1,5 +1,5 @@
 /** What is done with a request, given what lies in store for it: one pure function. */
-import { parseCacheControl } from '../rfc/cache-control.ts'
+import { parseCacheControl, responseDirectives } from '../rfc/cache-control.ts'
 import { ageSeconds, type Freshness, isFresh, remainingSeconds } from '../rfc/freshness.ts'
 import { fieldValue, type Instant, type RequestHead } from '../rfc/heads.ts'
 import { isBeyondCaches, validatorsOf } from '../rfc/validation.ts'
@@ -8,8 +8,15 @@ import type { Route } from './routes.ts'
 
 export type Verdict =
   | { readonly kind: 'serve'; readonly stored: StoredResponse }
-  /** The origin allows it to be served once more while it is validated in the background (RFC 5861 section 3). */
-  | { readonly kind: 'serve-stale'; readonly stored: StoredResponse }
+  /**
+   * The origin allows it to be served once more while it is validated in the background (RFC 5861 section 3), or the
+   * viewer takes it as old as it is (RFC 9111 section 5.2.1.2).
+   */
+  | {
+      readonly kind: 'serve-stale'
+      readonly stored: StoredResponse
+      readonly why: 'stale-while-revalidate' | 'max-stale'
+    }
   | { readonly kind: 'validate'; readonly stored: StoredResponse; readonly fwd: 'stale' | 'request' }
   /** `stale` is what may stand in when the origin fails, though it has no validator to be validated with. */
   | {
@@ -28,9 +35,11 @@ interface Demand {
   /** The response must not be stored. */
   readonly unstored: boolean
   readonly onlyIfCached: boolean
+  /** How long past its freshness a response is welcome all the same. */
+  readonly maxStaleMs: number
 }
 
-const NO_DEMAND: Demand = { validated: false, unstored: false, onlyIfCached: false }
+const NO_DEMAND: Demand = { validated: false, unstored: false, onlyIfCached: false, maxStaleMs: 0 }
 
 export function decide(
   route: Route,
@@ -69,8 +78,18 @@ function withoutOrigin(
   const { freshness } = stored.head
   if (freshness.mustValidate) return undefined
   if (isFresh(freshness, now)) return { kind: 'serve', stored }
-  if (now < freshness.staleWhileRevalidateUntil) return { kind: 'serve-stale', stored }
+  if (now < freshness.staleWhileRevalidateUntil)
+    return { kind: 'serve-stale', stored, why: 'stale-while-revalidate' }
+  if (now - freshness.freshUntil < demand.maxStaleMs && mayBeStale(stored))
+    return { kind: 'serve-stale', stored, why: 'max-stale' }
   return undefined
+}
+
+/** Whether the origin leaves it to caches and viewers (RFC 9111 section 4.2.4). */
+function mayBeStale({ head }: StoredResponse): boolean {
+  const { directives } = responseDirectives(head.fields)
+  const { mustRevalidate, proxyRevalidate, sMaxageSeconds } = directives
+  return !mustRevalidate && !proxyRevalidate && sMaxageSeconds === undefined
 }
 
 /** RFC 9111 section 5.2.1: request directives are advisory, and on media routes they are ignored unless honoured. */
@@ -88,13 +107,22 @@ function demandOf(
   if (route.requestDirectives === 'ignore') return { ...NO_DEMAND, onlyIfCached }
   // Pragma counts only where there is no Cache-Control (RFC 9111 section 5.4).
   const noCache = value === undefined ? /no-cache/i.test(pragma ?? '') : directives.noCache !== undefined
+  const { maxStaleSeconds = 0 } = directives
+  // RFC 8246 section 2: what does not change while it is fresh is not validated for a reload, only where that is forced.
+  const isImmutable = freshness?.immutable === true && isFresh(freshness, now)
   const tooOld =
     freshness !== undefined &&
+    !isImmutable &&
     directives.maxAgeSeconds !== undefined &&
     ageSeconds(freshness, now) >= directives.maxAgeSeconds
   const tooShort =
     freshness !== undefined &&
     directives.minFreshSeconds !== undefined &&
     remainingSeconds(freshness, now) < directives.minFreshSeconds
-  return { validated: noCache || tooOld || tooShort, unstored: directives.noStore, onlyIfCached }
+  return {
+    validated: noCache || tooOld || tooShort,
+    unstored: directives.noStore,
+    onlyIfCached,
+    maxStaleMs: maxStaleSeconds === 'any' ? Number.POSITIVE_INFINITY : maxStaleSeconds * 1000,
+  }
 }

@@ -4,7 +4,7 @@ import { omitFields } from '../rfc/connection.ts'
 import { freshnessOf } from '../rfc/freshness.ts'
 import type { ReceivedHead, ResponseHead } from '../rfc/heads.ts'
 import type { ByteRange } from '../rfc/range.ts'
-import { storability } from '../rfc/storability.ts'
+import { storability, unsharedFields } from '../rfc/storability.ts'
 import { freshen, validatorsOf } from '../rfc/validation.ts'
 import type { StoredHead, StoredResponse } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
@@ -57,7 +57,8 @@ async function ask(
     return ask(context, { ...order, stored: undefined }, opening, signal, land)
   }
   land()
-  return { kind: 'stored', ...renewed, fwdStatus: 304 }
+  const unshared = unsharedFields(response.head, order.route.cookies)
+  return { kind: 'stored', ...renewed, fwdStatus: 304, unshared }
 }
 
 /** A 304 came: the stored head lives on with what it says. Undefined when it does not belong to what is stored. */
@@ -67,13 +68,19 @@ async function renew(
   stored: StoredResponse,
   answer: ReceivedHead,
 ): Promise<Kept | undefined> {
-  const freshened = freshen(stored.head.fields, answer.fields)
+  const { cookies } = order.route
+  const freshened = freshen(stored.head.fields, answer.fields, cookies)
   if (freshened === undefined) return undefined
   const { status, silent } = stored.head
   // Its age is that of the 304, not of the stored response (RFC 9111 section 4.2.3).
   const told = { ...answer, status, fields: { ...freshened, age: answer.fields['age'] } }
   const freshness = freshnessOf(told, silent, heldBy(order.request))
-  const head: StoredHead = { ...stored.head, fields: toStore(told), freshness }
+  const head: StoredHead = {
+    ...stored.head,
+    fields: toStore(told, cookies),
+    freshness,
+    askedAt: answer.requestedAt,
+  }
   if (isForbidden(order, told)) {
     await context.store.delete(order.key)
     return { stored: { head, body: stored.body }, kept: false }
@@ -125,7 +132,8 @@ async function receiveOpened(
         return { kind: 'not-storable', reason: stored, response, isAsked: false }
       }
       const kept = await keepSliced(context, order, stored, opening.first, part.size, arrived.response, land)
-      return { kind: 'stored', ...kept, fwdStatus: status }
+      const unshared = unsharedFields(response.head, order.route.cookies)
+      return { kind: 'stored', ...kept, fwdStatus: status, unshared }
     }
   }
 }
@@ -138,7 +146,7 @@ async function receive(
   isCut: boolean,
   land: () => void,
 ): Promise<Filled> {
-  const { request } = order
+  const { request, route } = order
   const { kind, response } = await recognise(request.target, arrived, 0)
   const { head } = response
   const manifest = isManifest(kind) && head.status === 200 ? await collect(response, kind) : undefined
@@ -148,15 +156,16 @@ async function receive(
     land()
     return { kind: 'not-storable', reason: stored, response: manifest?.response ?? response, isAsked: true }
   }
+  const unshared = unsharedFields(head, route.cookies)
   if (manifest !== undefined) {
     const kept = await keep(context.store, stored, manifest.bytes)
     land()
-    return { kind: 'stored', ...kept, fwdStatus: head.status }
+    return { kind: 'stored', ...kept, fwdStatus: head.status, unshared }
   }
   const size = declaredSize(head)
   if (isCut && size !== undefined && isToBeCut(context, head, size)) {
     const kept = await keepSliced(context, order, stored, 0, size, response, land)
-    return { kind: 'stored', ...kept, fwdStatus: head.status }
+    return { kind: 'stored', ...kept, fwdStatus: head.status, unshared }
   }
   const { isWanted } = order
   const flowing = await flow(context, { target: request.target, isWanted }, stored, size, response.body, land)
@@ -164,7 +173,7 @@ async function receive(
     land()
     return { kind: 'not-storable', reason: 'declined', response, isAsked: true }
   }
-  return { kind: 'stored', ...flowing, fwdStatus: head.status }
+  return { kind: 'stored', ...flowing, fwdStatus: head.status, unshared }
 }
 
 /** Whether slices of it can be had one by one, and it is worth it. */
@@ -183,7 +192,7 @@ function declaredSize({ fields }: ResponseHead): number | undefined {
 }
 
 function withoutCookies(route: Route, response: UpstreamResponse): UpstreamResponse {
-  if (route.cookies === 'forward') return response
+  if (route.cookies !== 'drop') return response
   const fields = omitFields(response.head.fields, SET_COOKIE)
   return { ...response, head: { ...response.head, fields } }
 }

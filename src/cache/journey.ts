@@ -1,7 +1,7 @@
 /** What a fill is told, what it needs, and what comes of it. */
 
 import type { Forwarded } from '../rfc/cache-status.ts'
-import type { Clock, RequestHead } from '../rfc/heads.ts'
+import type { Clock, Fields, RequestHead } from '../rfc/heads.ts'
 import type { NotStorable } from '../rfc/storability.ts'
 import type { CacheKey, Sliced, Store, StoredHead, StoredResponse } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
@@ -61,6 +61,8 @@ export type Filled =
       readonly fwdStatus: number
       /** Whether it is being kept, or only passed on to those who asked meanwhile. */
       readonly kept: boolean
+      /** Fields for the one viewer who caused it alone. */
+      readonly unshared?: Fields | undefined
     }
   | {
       readonly kind: 'not-storable'

@@ -22,9 +22,9 @@ export const routeOptions = Type.Object(
         minItems: 1,
       },
     ),
-    cookies: Type.Enum(['forward', 'drop'], {
+    cookies: Type.Enum(['forward', 'drop', 'share'], {
       description:
-        'forward sends Cookie and Set-Cookie on, and what came with them is not stored. drop removes both, so that an origin that sets cookies on segments can be cached.',
+        'forward sends Cookie and Set-Cookie on, and what came with them is stored only when the origin says that it is for all, without the cookie. drop removes both, so that an origin that sets cookies on segments can be cached. share stores responses with their cookies and hands them to every viewer, as RFC 9111 section 7.3 has it: only for origins whose cookies are the same for all.',
       default: 'forward',
     }),
     requestDirectives: Type.Enum(['ignore', 'honour'], {

@@ -2,14 +2,15 @@
 
 import type { ManifestFacts } from '../media/facts.ts'
 import type { MediaKind } from '../media/kind.ts'
-import { admissionOf, silentLifetime } from '../media/lifetimes.ts'
+import { admissionOf } from '../media/lifetimes.ts'
 import { type FreshnessOptions, freshnessOf } from '../rfc/freshness.ts'
 import type { Fields, ReceivedHead, RequestHead } from '../rfc/heads.ts'
 import { formatHttpDate } from '../rfc/http-date.ts'
-import { storability, storedFields } from '../rfc/storability.ts'
+import { type CookiePolicy, storability, storedFields } from '../rfc/storability.ts'
 import { variantOf } from '../rfc/vary.ts'
 import type { StoredHead } from '../store/store.ts'
 import type { FillContext, NotKept, Order } from './journey.ts'
+import { silenceOf } from './silence.ts'
 
 const KEPT_WHEN_TOLD: ReadonlySet<MediaKind> = new Set(['key', 'steering'])
 
@@ -23,7 +24,7 @@ export function describe(
 ): StoredHead | NotKept {
   const { request, route } = order
   const facts = { manifest, stream: context.streams.timingOf(request.target) }
-  const silent = silentLifetime(kind, facts, head.status)
+  const silent = silenceOf(kind, facts, request, head)
   const reason = storability(request, head, { cookies: route.cookies, silentFreshMs: silent.freshMs })
   if (reason !== undefined) return reason
   const variant = variantOf(request, head)
@@ -34,19 +35,20 @@ export function describe(
   return {
     key: order.key,
     status: head.status,
-    fields: toStore(head),
+    fields: toStore(head, route.cookies),
     variant,
     freshness,
     silent,
     kind,
     admission: admissionOf(kind, facts),
     storedAt: head.receivedAt,
+    askedAt: head.requestedAt,
   }
 }
 
 /** RFC 9110 section 6.6.1: who receives a response without a Date adds it. */
-export function toStore(head: ReceivedHead): Fields {
-  const fields = storedFields(head)
+export function toStore(head: ReceivedHead, cookies: CookiePolicy): Fields {
+  const fields = storedFields(head, cookies)
   return fields['date'] === undefined ? { ...fields, date: formatHttpDate(head.receivedAt) } : fields
 }
 

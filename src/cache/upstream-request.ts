@@ -1,5 +1,6 @@
 /** The request as it goes upstream: a viewer's own, or one that stands for all who wait for the same. */
-import { appendCdnLoop, appendVia, endToEnd, omitFields } from '../rfc/connection.ts'
+import { appendCdnLoop, appended, appendVia, endToEnd, omitFields } from '../rfc/connection.ts'
+import { FOR_MANY } from '../rfc/forwarded.ts'
 import { type Fields, fieldValue, type RequestHead } from '../rfc/heads.ts'
 import { normalisedEncoding } from '../rfc/vary.ts'
 import type { Route } from './routes.ts'
@@ -30,7 +31,14 @@ const COOKIE: ReadonlySet<string> = new Set(['cookie'])
 
 /** One viewer's request, passed on as it is. */
 export function passedOn(route: Route, request: RequestHead, node: string): RequestHead {
-  return toRoute(route, request, common(route, request, node))
+  const fields = common(route, request, node)
+  const { asker } = request
+  if (asker === undefined) return toRoute(route, request, fields)
+  const forwarded = appended(fieldValue(request.fields, 'forwarded'), asker.forwarded)
+  const before = fieldValue(request.fields, 'x-forwarded-for')
+  // Who believes the older field must not take for this viewer's address what the viewer wrote there himself.
+  const older = before === undefined ? {} : { 'x-forwarded-for': appended(before, asker.address) }
+  return toRoute(route, request, { ...fields, forwarded, ...older })
 }
 
 /** The request of a fill: its response is for everyone. */
@@ -39,7 +47,7 @@ export function shared(route: Route, request: RequestHead, node: string): Reques
   if (route.requestDirectives === 'ignore') fields = omitFields(fields, CACHE_DIRECTIVES)
   // Few encodings, so that few variants arise.
   const encoding = normalisedEncoding(fieldValue(request.fields, 'accept-encoding'))
-  return toRoute(route, request, { ...fields, 'accept-encoding': encoding })
+  return toRoute(route, request, { ...fields, forwarded: FOR_MANY, 'accept-encoding': encoding })
 }
 
 /** The same with the validators of what is stored (RFC 9111 section 4.3.1). */
@@ -57,6 +65,6 @@ function common(route: Route, request: RequestHead, node: string): Fields {
   }
 }
 
-function toRoute(route: Route, request: RequestHead, fields: Fields): RequestHead {
-  return { method: request.method, target: request.target.slice(route.prefix.length), fields }
+function toRoute(route: Route, { method, target, asker }: RequestHead, fields: Fields): RequestHead {
+  return { method, target: target.slice(route.prefix.length), fields, asker }
 }

@@ -5,6 +5,7 @@ import type { Answer, Cache, StoredAnswer } from '../cache/cache.ts'
 import type { Route, RouteTable } from '../cache/routes.ts'
 import { RelaisError } from '../errors.ts'
 import type { Clock, RequestHead } from '../rfc/heads.ts'
+import { askerOf } from './asker.ts'
 import { breakOff, leaving } from './delivery.ts'
 import type { Forwarder, Send } from './forwarder.ts'
 import { checkRequest, countHosts, hasSoundHost, isUnread, requestHead } from './request-head.ts'
@@ -192,7 +193,7 @@ export class Door {
   #attend(message: IncomingMessage, response: ServerResponse): Attendance {
     const before = this.#attendances.get(message)
     if (before !== undefined) return before
-    const request = requestHead(message)
+    const request = { ...requestHead(message), asker: askerOf(message, response) }
     // What a viewer who leaves early had asked for.
     const visit = new Visit(this.#context.nextRequestId(), request, isForCache(request) ? 'miss' : 'pass')
     this.#report(visit, response)

@@ -4,8 +4,9 @@ import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Route } from '../cache/routes.ts'
 import { RelaisError } from '../errors.ts'
-import { appendCdnLoop, appendVia, endToEnd, omitFields } from '../rfc/connection.ts'
-import type { Fields } from '../rfc/heads.ts'
+import { appendCdnLoop, appended, appendVia, endToEnd, omitFields } from '../rfc/connection.ts'
+import { forwardedElement } from '../rfc/forwarded.ts'
+import { type Fields, fieldValue } from '../rfc/heads.ts'
 import type { Door } from './door.ts'
 import type { Destination, Onward, Returned } from './forwarder.ts'
 import { checkRequest, requestHead } from './request-head.ts'
@@ -80,7 +81,7 @@ async function layRoute(
     websocket: true,
     wsClientOptions: {
       rewriteRequestHeaders: (_fields: unknown, request: FastifyRequest) =>
-        handshakeFields(request.raw.headers, node),
+        handshakeFields(request.raw, node),
     },
     replyOptions: { getUpstream: () => destinationOf(route).address },
   })
@@ -133,7 +134,10 @@ function byteForByte(pool: Pool): object {
   return {
     request(options: PluginRequest, done: (error: Error | null, response?: unknown) => void): void {
       const { [RAW]: onward, ...headers } = options.headers
-      const raw = onward === undefined ? {} : { path: onward.target, signal: onward.signal }
+      const raw =
+        onward === undefined
+          ? {}
+          : { path: onward.target, signal: onward.signal, onInfo: tell(onward.onInterim) }
       pool.request({ ...options, headers, ...raw }, done)
     },
     // Whoever opened the pool closes it.
@@ -141,15 +145,23 @@ function byteForByte(pool: Pool): object {
   }
 }
 
+function tell(onInterim: Onward['onInterim']): (info: { statusCode: number; headers: Fields }) => void {
+  return ({ statusCode, headers }) => onInterim?.(statusCode, headers)
+}
+
 interface PluginRequest {
   readonly path: string
   readonly headers: Readonly<Record<string, string>> & { readonly [RAW]?: Onward }
 }
 
-function handshakeFields(fields: Fields, node: string): Record<string, string | string[]> {
+function handshakeFields(message: IncomingMessage, node: string): Record<string, string | string[]> {
+  const fields: Fields = message.headers
+  const { remoteAddress = '' } = message.socket
+  const forwarded = forwardedElement(remoteAddress, message.headers.host, 'http')
   return {
     ...omitFields(endToEnd(fields), OF_THE_HANDSHAKE),
     via: appendVia(fields, '1.1', node),
     'cdn-loop': appendCdnLoop(fields, node),
+    forwarded: appended(fieldValue(fields, 'forwarded'), forwarded),
   } as Record<string, string | string[]>
 }

@@ -6,7 +6,7 @@ import { passedOn } from '../cache/upstream-request.ts'
 import { RelaisError } from '../errors.ts'
 import type { Forwarded } from '../rfc/cache-status.ts'
 import { endToEnd, loops } from '../rfc/connection.ts'
-import type { Clock, Fields, RequestHead } from '../rfc/heads.ts'
+import type { Asker, Clock, Fields, RequestHead, ResponseHead } from '../rfc/heads.ts'
 
 /** Where a request of a route goes. */
 export interface Destination {
@@ -24,6 +24,7 @@ export interface Onward {
   readonly target: string
   readonly fields: Fields
   readonly signal: AbortSignal
+  readonly onInterim: Asker['onInterim'] | undefined
 }
 
 /** What the plain proxy got for it. */
@@ -43,8 +44,8 @@ export interface ForwarderContext {
   readonly node: string
   readonly clock: Clock
   readonly destinationOf: (route: Route) => Destination
-  /** A write went through: what is stored of its target is no longer true. */
-  readonly onWritten: (route: Route, target: string) => void
+  /** A request that may have changed something was answered, be it with a refusal: what is stored may be no longer true. */
+  readonly onWritten: (route: Route, target: string, answer: ResponseHead) => void
   readonly failure: (error: unknown, nextHop: string, during: 'head' | 'body') => RelaisError
 }
 
@@ -91,6 +92,7 @@ export class Forwarder {
         target: path + target,
         fields: { ...fields, ...lengthOf(message), host },
         signal,
+        onInterim: request.asker?.onInterim,
       })
     } catch (error) {
       if (signal.aborted) throw signal.reason
@@ -98,8 +100,8 @@ export class Forwarder {
     }
     const { status, body } = returned
     // RFC 9111 section 4.4.
-    if (!SAFE.has(request.method) && status >= 200 && status < 400) {
-      this.#context.onWritten(route, request.target)
+    if (!SAFE.has(request.method)) {
+      this.#context.onWritten(route, request.target, { status, fields: returned.fields })
     }
     return {
       kind: 'passed',

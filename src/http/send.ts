@@ -86,7 +86,7 @@ export class Sender {
       this.#begin(
         response,
         304,
-        this.#lines.ofStored(head, notModifiedFields(head.fields), status, now),
+        this.#lines.ofStored(head, { ...notModifiedFields(head.fields), ...answer.unshared }, status, now),
         [],
         visit,
       )
@@ -108,10 +108,11 @@ export class Sender {
     visit: Visit,
     signal: AbortSignal,
   ): void | Promise<void> {
-    const { status } = answer
+    const { status, unshared } = answer
     const { head, body } = answer.stored
+    const fields = unshared === undefined ? head.fields : { ...head.fields, ...unshared }
     const prepare = (omitted: ReadonlySet<string>): PreparedLines =>
-      this.#lines.ofStored(head, omitFields(head.fields, omitted), status, now)
+      this.#lines.ofStored(head, omitFields(fields, omitted), status, now)
     switch (choice.kind) {
       case 'unsatisfiable': {
         const extra = ['content-range', unsatisfiedContentRange(choice.size), 'content-length', '0']

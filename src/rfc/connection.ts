@@ -72,7 +72,8 @@ export function loops(fields: Fields, node: string): boolean {
   })
 }
 
-function appended(before: string | undefined, member: string): string {
+/** A list field with one more member at its end. */
+export function appended(before: string | undefined, member: string): string {
   return before === undefined || before.trim() === '' ? member : `${before}, ${member}`
 }
 

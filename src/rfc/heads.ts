@@ -16,6 +16,18 @@ export interface RequestHead {
   /** Origin-form target, path and query byte for byte as the viewer sent them. */
   readonly target: string
   readonly fields: Fields
+  /** Who asks; absent where an answer needs nobody else. */
+  readonly asker?: Asker | undefined
+}
+
+/** What only the door knows of a viewer, and those further in need when they ask on its behalf. */
+export interface Asker {
+  /** Its element of Forwarded (RFC 7239 section 4). */
+  readonly forwarded: string
+  /** Its address as X-Forwarded-For spells it. */
+  readonly address: string
+  /** Passes an interim response on (RFC 9110 section 15.2). Never throws; too late, or to a viewer who left, it does nothing. */
+  onInterim(status: number, fields: Fields): void
 }
 
 export interface ResponseHead {

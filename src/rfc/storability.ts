@@ -32,15 +32,20 @@ export type NotStorable =
   | 'partial'
   | 'no-lifetime'
 
+/**
+ * `forward`: the origin saw the viewer's cookies, so its answer may depend on them. `drop`: it did not. `share`: cookies
+ * are no secret of one viewer, and RFC 9111 section 7.3 is taken by its word.
+ */
+export type CookiePolicy = 'forward' | 'drop' | 'share'
+
 export interface StoragePolicy {
-  /** `forward`: the origin saw the viewer's cookies, so its answer may depend on them. `drop`: it did not. */
-  readonly cookies: 'forward' | 'drop'
+  readonly cookies: CookiePolicy
   /** How long a response of this kind is fresh where the origin is silent; 0 for not at all. */
   readonly silentFreshMs: number
 }
 
 /** RFC 9110 section 15.1; not 206, which is never stored as a response. */
-const HEURISTICALLY_CACHEABLE: ReadonlySet<number> = new Set([
+export const HEURISTICALLY_CACHEABLE: ReadonlySet<number> = new Set([
   200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501,
 ])
 
@@ -87,7 +92,8 @@ export function storability(
   if (directives.isPrivate === true) return 'private'
   if (has(request.fields, 'authorization') && !isForAuthorized(directives)) return 'authorization'
   // RFC 9111 section 7.3 would replay the cookie to everyone; stored, the response loses it.
-  if (has(fields, 'set-cookie') && !targeted && !isForShared(directives)) return 'set-cookie'
+  const isCookieOfOne = policy.cookies !== 'share' && has(fields, 'set-cookie')
+  if (isCookieOfOne && !targeted && !isForShared(directives)) return 'set-cookie'
   // Whether there is a lifetime does not depend on the time, so any instant will do.
   const isExplicit = explicitLifetimeMs(response, directives, targeted, 0) !== undefined
   if (policy.cookies === 'forward' && has(request.fields, 'cookie') && !isExplicit && !directives.isPublic) {
@@ -101,14 +107,43 @@ export function storability(
 }
 
 /** The fields a cache keeps (RFC 9111 section 3.1); Content-Length comes back with the body's own length. */
-export function storedFields(response: ResponseHead): Fields {
-  const { directives } = responseDirectives(response.fields)
+export function storedFields(response: ResponseHead, cookies: CookiePolicy = 'forward'): Fields {
   const omitted = new Set([...NEVER_STORED, ...hopByHopNames(response.fields)])
-  // RFC 9111 sections 5.2.2.4 and 5.2.2.7: the qualified forms speak of the listed fields only.
-  for (const names of [directives.noCache, directives.isPrivate]) {
-    if (typeof names === 'object') for (const name of names) omitted.add(name)
-  }
+  for (const name of namesOfOneUse(response.fields)) omitted.add(name)
+  if (cookies === 'share') omitted.delete('set-cookie')
   return omitFields(response.fields, omitted)
+}
+
+/** What is not kept and yet was meant for the viewer who asked: its cookie, and what may be used once only. */
+export function unsharedFields({ fields }: ResponseHead, cookies: CookiePolicy): Fields | undefined {
+  const names = namesOfOneUse(fields)
+  if (cookies === 'forward') names.push('set-cookie')
+  const ends = hopByHopNames(fields)
+  let unshared: Record<string, string | readonly string[]> | undefined
+  for (const name of names) {
+    const value = Object.hasOwn(fields, name) ? fields[name] : undefined
+    if (value === undefined || ends.has(name) || (name !== 'set-cookie' && NEVER_STORED.has(name))) continue
+    unshared ??= {}
+    unshared[name] = value
+  }
+  return unshared
+}
+
+/** RFC 9111 sections 5.2.2.4 and 5.2.2.7: the qualified forms speak of the listed fields only. */
+function namesOfOneUse(fields: Fields): string[] {
+  const { noCache, isPrivate } = responseDirectives(fields).directives
+  return [noCache, isPrivate].flatMap((names) => (typeof names === 'object' ? names : []))
+}
+
+/** RFC 9111 section 5.2.2.9: then any final status may be stored. */
+export function isSaidToBePublic(fields: Fields): boolean {
+  return responseDirectives(fields).directives.isPublic
+}
+
+/** Whether the origin forbids storing it, or means it for one viewer. */
+export function isKeptFromSharing(fields: Fields): boolean {
+  const { noStore, isPrivate } = responseDirectives(fields).directives
+  return noStore || isPrivate === true
 }
 
 /** RFC 9111 section 3.5. */

@@ -10,7 +10,7 @@ import {
   type ResponseHead,
 } from './heads.ts'
 import { parseHttpDate } from './http-date.ts'
-import { storedFields } from './storability.ts'
+import { type CookiePolicy, storedFields } from './storability.ts'
 
 /**
  * What becomes of a request's conditions: there are `none` that hold here, the stored response is `not-modified` for
@@ -20,11 +20,15 @@ export type Precondition = 'none' | 'not-modified' | 'beyond-caches'
 
 /** What a 304 leaves as it was: it describes the stored bytes (RFC 9111 section 3.2), which it did not bring. */
 const DESCRIBES_STORED_BYTES: ReadonlySet<string> = new Set([
+  'content-digest',
   'content-encoding',
   'content-length',
+  'content-md5',
   'content-range',
   'content-type',
+  'digest',
   'etag',
+  'repr-digest',
 ])
 
 /** RFC 9110 section 15.4.5: metadata of a representation that a 304 does not carry. */
@@ -85,10 +89,14 @@ export function isBeyondCaches({ fields }: RequestHead): boolean {
  * Age is not among the result, and neither is a Date that the 304 did not renew: the new freshness is
  * `freshnessOf({ ...received, status: stored.status, fields: { ...freshened, age: received.fields.age } }, ...)`.
  */
-export function freshen(stored: Fields, notModified: Fields): Fields | undefined {
+export function freshen(
+  stored: Fields,
+  notModified: Fields,
+  cookies: CookiePolicy = 'forward',
+): Fields | undefined {
   if (!isAboutSame(stored, notModified)) return undefined
   const { date: _, ...undated } = stored
-  const news = omitFields(storedFields({ status: 304, fields: notModified }), DESCRIBES_STORED_BYTES)
+  const news = omitFields(storedFields({ status: 304, fields: notModified }, cookies), DESCRIBES_STORED_BYTES)
   return { ...undated, ...news }
 }
 

@@ -2,7 +2,10 @@
 import { isToken, isWhiteSpace, simpleList } from './grammar.ts'
 import { type Fields, fieldValue, type RequestHead, type ResponseHead } from './heads.ts'
 
-/** By nominated field name the request's value, normalised; '' when it was absent. Empty without Vary. JSON-safe. */
+/**
+ * By nominated field name the request's value, normalised; '' when it was absent. Behind Accept-Language, and a space,
+ * stands the one language that was chosen. Empty without Vary. JSON-safe.
+ */
 export type Variant = Readonly<Record<string, string>>
 
 /** More nominated fields than this are as good as `*`: nobody would ever match them again. */
@@ -30,7 +33,10 @@ export function variantOf(
     if (ignored.has(name)) continue
     nominated++
     if (nominated > MAX_NOMINATED || !isToken(name) || name === '__proto__') return undefined
-    variant[name] = normalised(name, ownValue(request.fields, name))
+    const value = normalised(name, ownValue(request.fields, name))
+    const language = name === 'accept-language' ? onlyLanguage(response.fields) : undefined
+    // No normal form of it contains a space.
+    variant[name] = language === undefined ? value : `${value} ${language}`
   }
   return nominated === 0 ? NO_VARY : variant
 }
@@ -41,7 +47,9 @@ export function matches(variant: Variant, request: RequestHead): boolean {
     const value = ownValue(request.fields, name)
     const wanted = variant[name]
     // Normalising what is already normal changes nothing, so equal values need not be looked into.
-    if (value !== wanted && normalised(name, value) !== wanted) return false
+    if (value === wanted) continue
+    if (name === 'accept-language' ? !speaks(value, wanted ?? '') : normalised(name, value) !== wanted)
+      return false
   }
   return true
 }
@@ -95,6 +103,41 @@ function normalised(name: string, value: string | undefined): string {
     return simpleList(value.toLowerCase().replace(/[ \t]/g, '')).sort().join(',')
   }
   return withoutSpaceAtCommas(value)
+}
+
+/**
+ * Whether a request gets what was chosen for another's Accept-Language: it says the same, or what it likes best is what
+ * was chosen, so that the origin would choose it again (RFC 9110 section 12.5.4). `wanted` is of variantOf.
+ */
+function speaks(value: string | undefined, wanted: string): boolean {
+  const space = wanted.indexOf(' ')
+  if (space < 0) return normalised('accept-language', value) === wanted
+  return (
+    normalised('accept-language', value) === wanted.slice(0, space) ||
+    favourite(value) === wanted.slice(space + 1)
+  )
+}
+
+/** The one language the response is in; undefined when it says none or several. */
+function onlyLanguage(fields: Fields): string | undefined {
+  const language = fieldValue(fields, 'content-language')?.trim().toLowerCase()
+  return language !== undefined && isToken(language) ? language : undefined
+}
+
+/** The language with the largest weight, in lower case; undefined when several share it, or a weight cannot be read. */
+function favourite(value: string | undefined): string | undefined {
+  let best: string | undefined
+  let weight = 0
+  for (const member of simpleList(value?.toLowerCase())) {
+    const [language = '', parameter = 'q=1', ...more] = member.split(';').map((part) => part.trim())
+    if (more.length > 0 || !/^q=(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/.test(parameter)) return undefined
+    const own = Number(parameter.slice(2))
+    if (own === weight) best = undefined
+    if (own <= weight) continue
+    best = language
+    weight = own
+  }
+  return best
 }
 
 /** White space around the commas of a list has no meaning (RFC 9110 section 5.6.1), outside of quoted strings. */

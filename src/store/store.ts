@@ -25,6 +25,11 @@ export interface StoredHead {
   readonly storedAt: Instant
   /** The body lies in slices with keys of their own (cache/slice.ts), and the response of this head is empty. */
   readonly sliced?: Sliced | undefined
+  /**
+   * When the request was sent that brought it, or that last confirmed it: what came to pass at the origin before then, it
+   * knows. Absent: storedAt.
+   */
+  readonly askedAt?: Instant
 }
 
 /** How a large body is cut. */

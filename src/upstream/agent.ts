@@ -1,5 +1,6 @@
 /** The one pool of connections to origins, for fills and for the plain proxy alike. */
-import { Agent } from 'undici'
+import { Agent, buildConnector } from 'undici'
+import { withoutContinue } from './continue.ts'
 import type { UpstreamOptions } from './options.ts'
 
 /** Heads of origins may be no larger; more is an error of the origin. */
@@ -10,6 +11,7 @@ const MAX_HEAD_BYTES = 64 * 1024
  * The keep-alive time is short, so that the origin is rarely the first to close a connection we are about to use.
  */
 export function openAgent(options: UpstreamOptions): Agent {
+  const connect = buildConnector({ timeout: options.connectTimeout, autoSelectFamily: true })
   return new Agent({
     connections: options.connections,
     pipelining: 1,
@@ -18,6 +20,10 @@ export function openAgent(options: UpstreamOptions): Agent {
     headersTimeout: options.headTimeout,
     bodyTimeout: options.idleTimeout,
     keepAliveTimeout: 4_000,
-    connect: { timeout: options.connectTimeout, autoSelectFamily: true },
+    connect: (to, done) =>
+      connect(to, (error, socket) => {
+        if (error === null) done(null, withoutContinue(socket))
+        else done(error, null)
+      }),
   })
 }

@@ -81,6 +81,8 @@ export class Origin implements Source {
       method: request.method === 'HEAD' ? 'HEAD' : 'GET',
       headers: { ...request.fields, host: this.#url.host } as Record<string, string | string[]>,
       signal,
+      onInfo: ({ statusCode, headers }: { statusCode: number; headers: object }) =>
+        request.asker?.onInterim(statusCode, headers as Fields),
     } as const
     try {
       return await this.#dispatcher.request(options)

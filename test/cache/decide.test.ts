@@ -23,7 +23,11 @@ test('what is fresh is served, to the last millisecond', () => {
 })
 
 test('what may be stale while it is validated is served, and validated when that time is over', () => {
-  assert.deepEqual(decide(IGNORES, GET, TAGGED, 29_999), { kind: 'serve-stale', stored: TAGGED })
+  assert.deepEqual(decide(IGNORES, GET, TAGGED, 29_999), {
+    kind: 'serve-stale',
+    stored: TAGGED,
+    why: 'stale-while-revalidate',
+  })
   assert.deepEqual(decide(IGNORES, GET, TAGGED, 30_000), { kind: 'validate', stored: TAGGED, fwd: 'stale' })
 })
 
@@ -77,6 +81,32 @@ for (const [directives, atMs, expected] of [
     assert.equal(decide(IGNORES, request, TAGGED, atMs).kind, 'serve')
   })
 }
+
+test('max-stale takes what the origin leaves to viewers, as old as they say, where it is honoured', () => {
+  const upTo = (value: string, atMs: number, fields = {}): unknown => {
+    const stored = storedOf(fields)
+    const verdict = decide(HONOURS, requestOf({ 'cache-control': value }), stored, atMs)
+    return verdict.kind === 'serve-stale' ? verdict.why : verdict.kind
+  }
+  assert.equal(upTo('max-stale=30', 39_999), 'max-stale')
+  assert.equal(upTo('max-stale=30', 40_000), 'fill')
+  assert.equal(upTo('max-stale', 1e12), 'max-stale')
+  assert.equal(upTo('max-stale, max-age=60', 60_000), 'fill')
+  for (const said of ['must-revalidate', 'proxy-revalidate', 's-maxage=10'])
+    assert.equal(upTo('max-stale', 40_000, { 'cache-control': said }), 'fill', said)
+  const must = storedOf({}, { mustValidate: true, freshUntil: 0 })
+  assert.equal(decide(HONOURS, requestOf({ 'cache-control': 'max-stale' }), must, 1).kind, 'fill')
+  assert.equal(decide(IGNORES, requestOf({ 'cache-control': 'max-stale' }), PLAIN, 40_000).kind, 'fill')
+})
+
+test('what is immutable is not validated for a reload while it is fresh, only where that is forced', () => {
+  const stored = storedOf({ etag: '"1"' }, { immutable: true, staleWhileRevalidateUntil: 10_000 })
+  const at = (directives: string, now: number): string =>
+    decide(HONOURS, requestOf({ 'cache-control': directives }), stored, now).kind
+  assert.equal(at('max-age=0', 9_999), 'serve')
+  assert.equal(at('max-age=0', 10_000), 'validate')
+  assert.equal(at('no-cache', 0), 'validate')
+})
 
 test('Pragma counts only where it is honoured and no Cache-Control is there', () => {
   assert.equal(decide(HONOURS, requestOf({ pragma: 'no-cache' }), TAGGED, 0).kind, 'validate')

@@ -27,6 +27,7 @@ test('a fill for all sends nothing of one viewer alone', () => {
   assert.deepEqual(fields, {
     'user-agent': 'player',
     'accept-encoding': 'identity',
+    forwarded: 'for=_shared',
     via: '1.1 node',
     'cdn-loop': 'node',
   })
@@ -35,6 +36,17 @@ test('a fill for all sends nothing of one viewer alone', () => {
 test('what passes is sent with all that the viewer said', () => {
   const { fields } = passedOn(routeOf(), requestOf({ ...OF_ONE, 'accept-encoding': 'zstd' }), 'node')
   assert.deepEqual(fields, { ...OF_ONE, 'accept-encoding': 'zstd', via: '1.1 node', 'cdn-loop': 'node' })
+})
+
+test('what passes says for whom, behind those who passed it before', () => {
+  const asker = { forwarded: 'for=192.0.2.9;proto=http', address: '192.0.2.9', onInterim: () => undefined }
+  const alone = passedOn(routeOf(), { ...requestOf(), asker }, 'node').fields
+  assert.equal(alone['forwarded'], 'for=192.0.2.9;proto=http')
+  assert.equal(alone['x-forwarded-for'], undefined)
+  const behind = passedOn(routeOf(), { ...requestOf(OF_ONE), asker }, 'node').fields
+  assert.equal(behind['forwarded'], 'for=192.0.2.1, for=192.0.2.9;proto=http')
+  assert.equal(behind['x-forwarded-for'], '192.0.2.1, 192.0.2.9')
+  assert.equal(shared(routeOf(), { ...requestOf(OF_ONE), asker }, 'node').fields['forwarded'], 'for=_shared')
 })
 
 test('what belongs to one connection or one message is sent by neither', () => {
@@ -50,7 +62,8 @@ test('what belongs to one connection or one message is sent by neither', () => {
   })
   for (const made of [shared(routeOf(), request, 'node'), passedOn(routeOf(), request, 'node')]) {
     const { via: _via, 'cdn-loop': _loop, 'accept-encoding': _encoding, ...rest } = made.fields
-    assert.deepEqual(rest, {})
+    const { forwarded: _forwarded, ...ofTheMessage } = rest
+    assert.deepEqual(ofTheMessage, {})
   }
 })
 

@@ -7,6 +7,7 @@ import {
   type Freshness,
   type FreshnessOptions,
   freshnessOf,
+  heuristicLifetimeMs,
   isFresh,
   LAST_INSTANT,
   remainingSeconds,
@@ -210,3 +211,19 @@ test('every life is in order on the time line, and survives JSON', () => {
     }),
   )
 })
+
+const GUESSES: readonly (readonly [string, Fields, number])[] = [
+  ['a tenth of the time since it changed', { date: at(0), 'last-modified': at(-100) }, 10_000],
+  ['what changed just now', { date: at(0), 'last-modified': at(0) }, 0],
+  ['what changed after it was made', { date: at(0), 'last-modified': at(10) }, 0],
+  ['without a Date, until it was received', { 'last-modified': at(-100) }, 10_000],
+  ['nothing to go by', { date: at(0) }, 0],
+  ['a Last-Modified that is none', { date: at(0), 'last-modified': 'yesterday' }, 0],
+  ['two of them', { date: at(0), 'last-modified': [at(-100), at(-200)] }, 0],
+]
+for (const [what, fields, expected] of GUESSES) {
+  test(`a heuristic lifetime, ${what}: ${expected} ms`, () => {
+    const head = { status: 200, fields, requestedAt: NOW, receivedAt: NOW }
+    assert.equal(heuristicLifetimeMs(head), expected)
+  })
+}

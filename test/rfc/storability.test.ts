@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Fields } from '../../src/rfc/heads.ts'
-import { type NotStorable, type StoragePolicy, storability, storedFields } from '../../src/rfc/storability.ts'
+import {
+  type NotStorable,
+  type StoragePolicy,
+  storability,
+  storedFields,
+  unsharedFields,
+} from '../../src/rfc/storability.ts'
 
 const SILENT: StoragePolicy = { cookies: 'forward', silentFreshMs: 0 }
 const KIND: StoragePolicy = { cookies: 'forward', silentFreshMs: 3000 }
@@ -101,6 +107,11 @@ const CASES: readonly (readonly [string, NotStorable | 'stored', ReturnType<type
     'set-cookie',
     verdict(200, said('max-age=60', { 'set-cookie': ['a=b', 'c=d'] }), KIND),
   ],
+  [
+    'Set-Cookie and max-age, where cookies are shared',
+    'stored',
+    verdict(200, said('max-age=60', { 'set-cookie': 'a=b' }), { ...KIND, cookies: 'share' }),
+  ],
   ['Set-Cookie and s-maxage', 'stored', verdict(200, said('s-maxage=60', { 'set-cookie': 'a=b' }))],
   ['Set-Cookie and public', 'stored', verdict(200, said('public, max-age=60', { 'set-cookie': 'a=b' }))],
   [
@@ -171,4 +182,27 @@ test('the qualified forms are heard where they rule: in the targeted field', () 
   const fields = { 'cdn-cache-control': 'private="a"', 'cache-control': 'private="b"', a: '1', b: '2' }
   const { a, b } = storedFields({ status: 200, fields })
   assert.deepEqual([a, b], [undefined, '2'])
+})
+
+test('what is not kept and was meant for the one who asked is told apart', () => {
+  const fields = {
+    'cache-control': 'no-cache="x-once, keep-alive", private="x-user, age"',
+    'x-once': '1',
+    'x-user': ['2', '3'],
+    'x-all': '4',
+    'keep-alive': '5',
+    age: '6',
+    'set-cookie': ['a=b', 'c=d'],
+  }
+  const once = { 'x-once': '1', 'x-user': ['2', '3'] }
+  assert.deepEqual(unsharedFields({ status: 200, fields }, 'forward'), {
+    ...once,
+    'set-cookie': ['a=b', 'c=d'],
+  })
+  assert.deepEqual(unsharedFields({ status: 200, fields }, 'drop'), once)
+  assert.deepEqual(unsharedFields({ status: 200, fields }, 'share'), once)
+  assert.equal(unsharedFields({ status: 200, fields: { 'x-all': '4' } }, 'forward'), undefined)
+  assert.deepEqual(storedFields({ status: 200, fields: { 'set-cookie': 'a=b' } }, 'share'), {
+    'set-cookie': 'a=b',
+  })
 })

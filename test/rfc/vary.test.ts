@@ -138,3 +138,23 @@ test('a request always matches its own variant, also after JSON', () => {
     }),
   )
 })
+
+const SPOKEN: readonly (readonly [string, string, string, string | undefined, boolean])[] = [
+  ['what it likes best was chosen', 'en, de', 'de', 'fr;q=0.5, de;q=1.0', true],
+  ['the same list, whatever was chosen', 'en, de', 'de', 'de, en', true],
+  ['in any case', 'en, de', 'DE', 'De', true],
+  ['what it likes best was not chosen', 'en, de', 'de', 'fr, de;q=0.5', false],
+  ['it likes two equally', 'en, de', 'de', 'fr, de', false],
+  ['it likes none', 'en, de', 'de', undefined, false],
+  ['it accepts none', 'en, de', 'de', 'de;q=0', false],
+  ['a weight that cannot be read', 'en, de', 'de', 'de;q=high, fr;q=0.1', false],
+  ['several languages in one response', 'en, de', 'de, en', 'de', false],
+]
+for (const [what, stored, chosen, presented, expected] of SPOKEN) {
+  test(`Vary: Accept-Language, ${what}: ${expected ? 'the stored response answers' : 'it does not'}`, () => {
+    const fields = { vary: 'Accept-Language', 'content-language': chosen }
+    const variant = variantOf(request({ 'accept-language': stored }), { status: 200, fields })
+    assert.ok(variant !== undefined)
+    assert.equal(matches(variant, request({ 'accept-language': presented })), expected)
+  })
+}
