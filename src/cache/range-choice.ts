@@ -3,7 +3,7 @@ import { simpleList } from '../rfc/grammar.ts'
 import { fieldValue, type RequestHead } from '../rfc/heads.ts'
 import { type ByteRange, type RangeSpec, VERY_LARGE, wantedRanges } from '../rfc/range.ts'
 import { resolveRanges, selectRanges } from '../rfc/range-set.ts'
-import { GrowingBody } from '../store/growing-body.ts'
+import { GrowingBody, WINDOW_BYTES } from '../store/growing-body.ts'
 import type { StoredHead, StoredResponse } from '../store/store.ts'
 
 /** A viewer who asks for something so far ahead of a growing body is better served by the origin. */
@@ -67,11 +67,21 @@ async function chooseWhileGrowing(
   // From the first byte to an end that nobody knows is the whole, and that is here already.
   if (reader?.first === 0 && reader.last === undefined) return WHOLE
   const readsAlong = reader?.last === VERY_LARGE
-  await body.reached(readsAlong ? reader.first + 1 : Math.max(...specs.map(endOf)), signal)
+  const end = readsAlong ? reader.first + 1 : Math.max(...specs.map(endOf))
+  const start = readsAlong ? reader.first : Math.min(...specs.map(startOf))
+  // What is too wide to be held until its end has come may have to be answered with the whole.
+  const waited = await body.reached(end, end - start > WINDOW_BYTES ? 0 : start, signal)
+  // A server may ignore Range (RFC 9110 section 14.2).
+  if (waited === 'let-go' && !readsAlong) return WHOLE
   if (body.size !== undefined) return chosen(stored, selectRanges(request, head, body.size), body.size)
   return readsAlong
     ? { kind: 'rest', first: reader.first }
     : chosen(stored, resolveRanges(specs, body.received), undefined)
+}
+
+/** The first byte that is sent; of a suffix it is not known, so that all must be held. */
+function startOf(spec: RangeSpec): number {
+  return 'suffix' in spec ? 0 : spec.first
 }
 
 /** How many bytes must have come before the range can be sent. */

@@ -105,6 +105,7 @@ export class GrowingBody implements Body {
     this.#released = true
     this.#readBack = readBack
     this.#dropBlocks()
+    this.#wake()
   }
 
   /**
@@ -143,12 +144,32 @@ export class GrowingBody implements Body {
     })
   }
 
-  /** Settles when so many bytes have come or no more will; rejects with what broke the body, or the signal's reason. */
-  async reached(bytes: number, signal?: AbortSignal): Promise<void> {
-    const last = bytes - 1
-    if (this.#received >= bytes || this.#state === 'whole') return
-    // Reading the byte before the last would be as good; nobody else has to know of this reader.
-    for await (const piece of this.read({ first: last, last }, signal)) void piece
+  /**
+   * `reached`: so many bytes have come, or no more will. `let-go`: nobody keeps this body, and byte `from` is too far back
+   * to be held until they have. Either way it is here still for whoever reads on from it at once. Rejects with what broke the body, or
+   * the signal's reason.
+   */
+  async reached(bytes: number, from: number, signal?: AbortSignal): Promise<'reached' | 'let-go'> {
+    const reader = new Reader(from)
+    const onAbort = (): void => reader.wake()
+    signal?.addEventListener('abort', onAbort)
+    this.#readers.add(reader)
+    try {
+      while (this.#received < bytes && this.#state !== 'whole') {
+        signal?.throwIfAborted()
+        if (this.#state === 'broken') throw this.#cause
+        if (this.#released && this.#readBack === undefined && bytes - reader.at > WINDOW_BYTES)
+          return 'let-go'
+        if (reader.dropped !== undefined) throw reader.dropped
+        await reader.more()
+      }
+      return 'reached'
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+      this.#readers.delete(reader)
+      // What it held stays until the next bytes come, for it is about to be read.
+      reader.moved(0)
+    }
   }
 
   async *read(range?: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array> {

@@ -197,3 +197,29 @@ test('what only the disk takes is shared while it comes, also with who has falle
   assert.equal(origin.count(), 1)
   await relais.close()
 })
+
+test('a range of a body that nobody keeps and whose length nobody knows is answered, with the whole where it is wide', async (t) => {
+  const body = randomBytes(20 * MB)
+  for (const [range, status] of [
+    ['bytes=15000000-15000099', 206],
+    ['bytes=5000000-', 200],
+    ['bytes=0-99,15000000-15000099', 200],
+    ['bytes=-100', 200],
+  ] as const) {
+    const origin = await openOrigin(t, async (_request, response) => {
+      response.writeHead(200, FRESH)
+      for (let at = 0; at < body.byteLength && !response.destroyed; at += MB) {
+        await pour(response, body.subarray(at, at + MB), 1)
+      }
+      response.end()
+    })
+    const relais = await openTestRelais(t, {
+      origins: [origin.url],
+      file: { memory: { maxBytes: '8MB', maxEntryBytes: '6MB' } },
+    })
+    const answer = await get(`${relais.url}/seg1.ts`, { headers: { range } })
+    assert.ok(answer.isWhole, range)
+    assert.equal(answer.status, status, range)
+    assert.ok(answer.body.equals(status === 200 ? body : body.subarray(15_000_000, 15_000_100)), range)
+  }
+})

@@ -113,15 +113,15 @@ test('an empty body ends at once', async () => {
 
 test('reached settles when the bytes have come, when no more will, and rejects when the body breaks', async () => {
   const body = new GrowingBody(undefined)
-  const four = body.reached(4)
-  const far = body.reached(1000)
+  const four = body.reached(4, 0)
+  const far = body.reached(1000, 0)
   body.append(Buffer.from('0123'))
   await four
-  await body.reached(0)
+  await body.reached(0, 0)
   body.finish()
   await far
   const broken = new GrowingBody(undefined)
-  const never = broken.reached(4)
+  const never = broken.reached(4, 0)
   broken.fail(new Error('broken'))
   await assert.rejects(never, /broken/)
 })
