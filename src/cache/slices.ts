@@ -1,7 +1,7 @@
 /** The slices of large bodies: had from store, from a fill under way, or asked of upstream, each one once. */
 import { LRUCache } from 'lru-cache'
 import type { Instant, RequestHead } from '../rfc/heads.ts'
-import { selectRange } from '../rfc/range.ts'
+import { type ByteRange, selectRange } from '../rfc/range.ts'
 import { precondition } from '../rfc/validation.ts'
 import { GrowingBody } from '../store/growing-body.ts'
 import type { Body, CacheKey, Sliced, StoredHead, StoredResponse } from '../store/store.ts'
@@ -75,7 +75,7 @@ export class Slices {
     if (sliced === undefined) return stored
     const claim = { route, request, head, sliced }
     const body = new SlicedBody(sliced, {
-      obtain: async (index, signal) => (await this.#obtain(claim, index, signal ?? NEVER)).body,
+      obtain: async (index, part, signal) => (await this.#obtain(claim, index, signal ?? NEVER, part)).body,
       expect: (index) => this.#expect(claim, index),
     })
     return { head, body }
@@ -159,7 +159,7 @@ export class Slices {
     return undefined
   }
 
-  async #obtain(claim: Claim, index: number, signal: AbortSignal): Promise<Had> {
+  async #obtain(claim: Claim, index: number, signal: AbortSignal, part?: ByteRange): Promise<Had> {
     const { store } = this.#context
     const { head, sliced, request } = claim
     const key = sliceKey(head.key, sliced, index)
@@ -171,7 +171,7 @@ export class Slices {
       if (inMemory !== undefined) return inMemory
       const running = this.#running(key, request)
       if (running !== undefined) return await this.#wait(claim, running, 'follower', signal)
-      const stored = await store.get(key, request)
+      const stored = await store.get(key, request, part)
       if (stored !== undefined) return stored
       // It may have been on its way, or have landed, while the disk was asked: what is here is not asked for again.
       const isNews = landings !== this.#landings || this.#flights.has(key)
