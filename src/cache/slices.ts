@@ -1,23 +1,24 @@
 /** The slices of large bodies: had from store, from a fill under way, or asked of upstream, each one once. */
 import { LRUCache } from 'lru-cache'
 import type { Instant, RequestHead } from '../rfc/heads.ts'
-import { type ByteRange, selectRange } from '../rfc/range.ts'
-import { precondition } from '../rfc/validation.ts'
+import type { ByteRange } from '../rfc/range.ts'
 import { GrowingBody } from '../store/growing-body.ts'
 import type { Body, CacheKey, Sliced, StoredHead, StoredResponse } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
 import { type Flight, Flights, type Part } from './flights.ts'
 import { flow } from './flow.ts'
+import { HeldSlices } from './held-slices.ts'
 import type { CacheContext, Filled, Journey } from './journey.ts'
 import { bindingValidator, exactly, ranged } from './opening.ts'
 import type { Route } from './routes.ts'
 import { lengthOf, rangeOfSlice, sliceKey, slicesWithin } from './slice.ts'
 import { judge, SliceError, type Unusable } from './slice-answer.ts'
 import { SlicedBody } from './sliced-body.ts'
+import { bytesWanted, slicesWanted } from './slices-wanted.ts'
 import { shared } from './upstream-request.ts'
 
-/** More slices than this are not looked for in memory before a request goes the long way. */
-const MAX_AT_ONCE = 8
+/** More than this is not written at once: a slow viewer would keep it in memory, evicted or not. */
+const MAX_AT_ONCE_BYTES = 4 * 1024 * 1024
 /** How long a body is filled whole after its slices did not fit together. */
 const WHOLE_MS = 60_000
 const MAX_KEYS = 16_384
@@ -81,16 +82,19 @@ export class Slices {
     return { head, body }
   }
 
-  /** Whether all that the request wants lies in memory; counts as a use of it. */
-  areInMemory({ head }: StoredResponse, request: RequestHead): boolean {
+  /** The response with all that the request wants of it, when that lies in memory; counts as a use of it. */
+  held({ head }: StoredResponse, request: RequestHead): StoredResponse | undefined {
     const { sliced } = head
-    if (sliced === undefined) return true
-    let count = 0
-    for (const index of wanted(head, sliced, request)) {
-      if (++count > MAX_AT_ONCE) return false
-      if (this.#context.store.peek(sliceKey(head.key, sliced, index), request) === undefined) return false
+    if (sliced === undefined) return undefined
+    const range = bytesWanted(head, sliced, request)
+    const held = new Map<number, readonly Uint8Array[]>()
+    if (range !== undefined && lengthOf(range) > MAX_AT_ONCE_BYTES) return undefined
+    for (const index of range === undefined ? [] : slicesWithin(sliced, range)) {
+      const chunks = this.#context.store.peek(sliceKey(head.key, sliced, index), request)?.body.chunks
+      if (chunks === undefined) return undefined
+      held.set(index, chunks)
     }
-    return true
+    return { head, body: new HeldSlices(sliced, held) }
   }
 
   /** Whether all that the request wants is stored somewhere. */
@@ -152,7 +156,7 @@ export class Slices {
     request: RequestHead,
   ): { readonly index: number; readonly isFirst: boolean } | undefined {
     let isFirst = true
-    for (const index of wanted(head, sliced, request)) {
+    for (const index of slicesWanted(head, sliced, request)) {
       if (!this.#context.store.has(sliceKey(head.key, sliced, index))) return { index, isFirst }
       isFirst = false
     }
@@ -283,12 +287,4 @@ interface Had {
   readonly body: Body
   /** Undefined: it was stored. */
   readonly filled?: Filled & { readonly kind: 'stored' }
-}
-
-/** The slices that an answer to this request is made of. */
-function wanted(head: StoredHead, sliced: Sliced, request: RequestHead): Iterable<number> {
-  if (request.method === 'HEAD' || precondition(request, head) === 'not-modified') return []
-  const range = selectRange(request, head, sliced.size)
-  if (range === 'unsatisfiable') return []
-  return slicesWithin(sliced, range === 'whole' ? { first: 0, last: sliced.size - 1 } : range)
 }

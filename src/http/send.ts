@@ -205,8 +205,8 @@ function sendBody(
     response.end()
     return
   }
-  if (body.chunks !== undefined) {
-    const chunks = cut(body.chunks, range)
+  const chunks = body.chunks === undefined ? body.held?.(range) : cut(body.chunks, range)
+  if (chunks !== undefined) {
     for (const chunk of chunks) visit.bytes += chunk.byteLength
     writeAll(response, chunks)
     return

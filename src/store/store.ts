@@ -54,6 +54,8 @@ export interface Body {
   readonly size: number | undefined
   /** The whole body when it lies in memory, to be written without a copy; undefined otherwise. */
   readonly chunks: readonly Uint8Array[] | undefined
+  /** The bytes of `range` (all without one) where they lie in memory though not all of the body does; else undefined. */
+  held?(range?: ByteRange): readonly Uint8Array[] | undefined
   /**
    * Reads `range` (both ends inclusive and within the body; all of it when absent).
    * Throws what broke the body when it ends before its time, and the signal's reason when that is aborted.

@@ -276,6 +276,34 @@ test('a film much larger than all stores streams through, each slice once', asyn
   assert.ok(memory.bytes <= 16 * MIB)
 })
 
+test('the bytes of every hit in slices are counted, and they are the right ones', async (t) => {
+  const origin = await openFilmOrigin(t)
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  await get(`${relais.url}/film.mp4`)
+  const edge = 4 * MIB
+  const parts: [number, number][] = [
+    [0, 0],
+    [edge - 1, edge],
+    [edge - 1000, edge + 999],
+    [1_000_000, 1_000_000 + 4 * MIB - 1],
+    [1_000_000, 1_000_000 + 4 * MIB],
+    [0, 8 * MIB - 1],
+    [8 * MIB - 1, 8 * MIB - 1],
+  ]
+  for (const [first, last] of parts) {
+    const { bytes } = await settled(relais)
+    const hit = await get(`${relais.url}/film.mp4`, range(first, last))
+    assert.equal(hit.headers['cache-status'], 'test; hit; ttl=60')
+    assert.ok(hit.body.equals(filmBytes(first, last)), `bytes ${first}-${last}`)
+    const counted = bytes.toViewers + last - first + 1
+    await until(
+      async () => (await relais.stats()).bytes.toViewers === counted,
+      `${counted} bytes are counted`,
+    )
+  }
+  assert.equal(origin.count(), 4)
+})
+
 test('HEAD and a condition that holds need no slice', async (t) => {
   const origin = await openFilmOrigin(t)
   const relais = await openTestRelais(t, { origins: [origin.url] })
