@@ -1,4 +1,5 @@
 /** The slices of large bodies: had from store, from a fill under way, or asked of upstream, each one once. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Instant, RequestHead } from '../rfc/heads.ts'
 import type { ByteRange } from '../rfc/range.ts'
@@ -24,6 +25,8 @@ const WHOLE_MS = 60_000
 const MAX_KEYS = 16_384
 /** How often a slice that landed while it was looked for is looked for again. */
 const MAX_LOOKS = 8
+/** So many slices are looked for in one turn of the event loop when a body is forgotten. */
+const AT_A_TIME = 256
 const NEVER = new AbortController().signal
 
 /** How the slices of a request stand before its answer begins. */
@@ -147,6 +150,8 @@ export class Slices {
       const key = sliceKey(head.key, sliced, index)
       for (const flight of this.#flights.detach(key)) void flight.landed.then(() => store.delete(key))
       if (store.has(key)) await store.delete(key)
+      // There may be a million of them, and others have to be served meanwhile.
+      else if (index % AT_A_TIME === 0) await nextTurn()
     }
   }
 
