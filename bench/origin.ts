@@ -5,13 +5,17 @@
  *
  * `/size=2097152/chunks=20/over=2000/a.m4s` is two megabytes in twenty chunks over two seconds. What is asked for stands
  * in the path and not in a query, because caches treat a query differently, and segments rarely have one.
- * `/asked/<path>` tells how often that path was asked for.
+ * `/film=1073741824/a.mp4` is a film of that length, of which ranges may be asked. `/asked/<path>` tells how often a path
+ * was asked for, `/film-asked/<path>` which bytes of a film.
  */
 import { createServer, type ServerResponse } from 'node:http'
+import { filmAsked, showFilm } from './lib/film-service.ts'
 import { pattern, stampNow } from './lib/pattern.ts'
 
 interface Order {
   readonly size: number
+  /** The length of a film; undefined: it is none. */
+  readonly film: number | undefined
   /** In how many pieces; they leave at even distances over `overMs`, the first at once. */
   readonly chunks: number
   readonly overMs: number
@@ -27,12 +31,20 @@ const server = createServer((request, response) => {
     response.end(String(asked.get(path.slice('/asked'.length)) ?? 0))
     return
   }
+  if (path.startsWith('/film-asked/')) {
+    response.end(JSON.stringify(filmAsked(path.slice('/film-asked'.length))))
+    return
+  }
   asked.set(path, (asked.get(path) ?? 0) + 1)
   const order = orderOf(path)
   response.setHeader('content-type', 'video/mp4')
   response.setHeader('cache-control', 'public, max-age=86400')
-  response.setHeader('etag', `"${order.size}"`)
+  response.setHeader('etag', `"${order.film ?? order.size}"`)
   response.setHeader('last-modified', 'Mon, 02 Nov 2026 08:00:00 GMT')
+  if (order.film !== undefined) {
+    void showFilm(path, order.film, request, response)
+    return
+  }
   if (!order.isStamped) response.setHeader('content-length', order.size)
   if (order.chunks === 1) response.end(pattern(order.size))
   else pace(response, order)
@@ -67,6 +79,7 @@ function orderOf(path: string): Order {
   const number = (name: string, otherwise: number): number => Number(told.get(name) ?? otherwise)
   return {
     size: number('size', 4096),
+    film: told.has('film') ? number('film', 0) : undefined,
     chunks: number('chunks', 1),
     overMs: number('over', 0),
     isStamped: told.has('stamped'),

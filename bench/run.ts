@@ -1,7 +1,7 @@
 /**
  * Measures Relais beside nginx, Varnish and Traffic Server, and keeps what it found in bench/results.
  *
- *     npm run bench -- [hits|cold|chunks|memory|idle|disk|all] [--rounds 5] [--seconds 2] [--size BYTES] [--also CHECKOUT]...
+ *     npm run bench -- [hits|hits-of-parts|cold|cold-range|chunks|memory|idle|disk|all] [--rounds 5] [--seconds 2] [--size BYTES] [--also CHECKOUT]...
  *
  * `late` is `cold`, for late joiners are part of it. `--also` measures the src of another directory in the same run, to see what a change is worth.
  */
@@ -13,6 +13,7 @@ import { trafficServer } from './peers/traffic-server.ts'
 import { varnish } from './peers/varnish.ts'
 import { chunks } from './scenarios/chunks.ts'
 import { cold } from './scenarios/cold.ts'
+import { coldRange } from './scenarios/cold-range.ts'
 import { disk } from './scenarios/disk.ts'
 import { hits } from './scenarios/hits.ts'
 import { idle } from './scenarios/idle.ts'
@@ -28,18 +29,18 @@ const { values, positionals } = parseArgs({
   },
 })
 
+const pace = {
+  rounds: Number(values.rounds),
+  seconds: Number(values.seconds),
+  also: values.also,
+  sizes: values.size.map(Number),
+}
+
 const SCENARIOS: ReadonlyMap<string, () => Promise<Report>> = new Map([
-  [
-    'hits',
-    () =>
-      hits({
-        rounds: Number(values.rounds),
-        seconds: Number(values.seconds),
-        also: values.also,
-        sizes: values.size.map(Number),
-      }),
-  ],
+  ['hits', () => hits({ ...pace, what: 'whole' })],
+  ['hits-of-parts', () => hits({ ...pace, what: 'parts' })],
   ['cold', () => cold(values.also)],
+  ['cold-range', () => coldRange(values.also)],
   ['chunks', () => chunks(values.also)],
   ['memory', memory],
   ['idle', idle],

@@ -4,7 +4,22 @@
  *     node bench/viewers.ts PLAN
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Chunks, ChunksSeen, Crowd, CrowdSeen, Idle, Plan, Walk, WalkSeen } from './lib/plans.ts'
+import { FilmCheck, seeded } from './lib/film.ts'
+import type {
+  Chunks,
+  ChunksSeen,
+  Crowd,
+  CrowdSeen,
+  Idle,
+  Plan,
+  Read,
+  Reads,
+  ReadsSeen,
+  Scatter,
+  ScatterSeen,
+  Walk,
+  WalkSeen,
+} from './lib/plans.ts'
 import { Viewer, type Watcher } from './lib/viewer.ts'
 import { Check, StampReader } from './lib/watchers.ts'
 
@@ -25,6 +40,12 @@ switch (plan.kind) {
   case 'idle':
     await idle(plan)
     say('here')
+    break
+  case 'reads':
+    say(await reads(plan))
+    break
+  case 'scatter':
+    say(await scatter(plan))
 }
 
 function say(seen: unknown): void {
@@ -84,6 +105,67 @@ async function idle({ port, path, viewers }: Idle): Promise<void> {
   const ignore: Watcher = { onBody: () => undefined }
   const audience = await connected(port, viewers)
   for (const viewer of audience) await viewer.watch(path, ignore)
+}
+
+async function reads({ port, path, size, reads }: Reads): Promise<ReadsSeen> {
+  const startedAt = performance.now()
+  let wrongBodies = 0
+  let viewer = await Viewer.connect(port)
+  for (const read of reads) {
+    if (!(await isRead(viewer, path, size, read))) wrongBodies++
+    if (read.takeBytes !== undefined) viewer = await Viewer.connect(port)
+  }
+  viewer.leave()
+  return { wrongBodies, seconds: (performance.now() - startedAt) / 1000 }
+}
+
+/** Whether the bytes are those that were asked for, as many as were to be taken. */
+async function isRead(
+  viewer: Viewer,
+  path: string,
+  size: number,
+  { range, takeBytes }: Read,
+): Promise<boolean> {
+  const [from, to] = (range ?? '0-').split('-')
+  const first = from === '' ? size - Number(to) : Number(from)
+  const last = from === '' || to === '' ? size - 1 : Number(to)
+  const check = new FilmCheck(first)
+  if (takeBytes === undefined) {
+    await viewer.watch(path, check, range)
+    return check.isRight && check.received === last - first + 1
+  }
+  const until: Watcher = {
+    onBody: (bytes, at) => {
+      check.onBody(bytes, at)
+      if (check.received >= takeBytes) viewer.leave()
+    },
+  }
+  await viewer.watch(path, until, range).catch((error) => {
+    if (check.received < takeBytes) throw error
+  })
+  return check.isRight
+}
+
+async function scatter(plan: Scatter): Promise<ScatterSeen> {
+  const { port, path, size, ranges, leastBytes, mostBytes, seed, viewers } = plan
+  const audience = await connected(port, viewers)
+  const random = seeded(seed)
+  const startedAt = performance.now()
+  let asked = 0
+  let wrongBodies = 0
+  await Promise.all(
+    audience.map(async (viewer) => {
+      while (asked++ < ranges) {
+        const bytes = leastBytes + Math.floor(random() * (mostBytes - leastBytes + 1))
+        const first = Math.floor(random() * (size - bytes + 1))
+        const check = new FilmCheck(first)
+        await viewer.watch(path, check, `${first}-${first + bytes - 1}`)
+        if (!check.isRight || check.received !== bytes) wrongBodies++
+      }
+    }),
+  )
+  leave(audience)
+  return { wrongBodies, seconds: (performance.now() - startedAt) / 1000 }
 }
 
 async function connected(port: number, count: number): Promise<Viewer[]> {

@@ -56,4 +56,40 @@ export interface Idle {
   readonly viewers: number
 }
 
-export type Plan = Crowd | Chunks | Walk | Idle
+/** One viewer of a film, who asks for one thing after the other. */
+export interface Reads {
+  readonly kind: 'reads'
+  readonly port: number
+  readonly path: string
+  readonly size: number
+  readonly reads: readonly Read[]
+}
+
+export interface Read {
+  /** As in a Range field, without its unit: `0-1023`, `4096-`, `-500`; undefined: the whole. */
+  readonly range?: string
+  /** Leaves after so many bytes, as a player does that seeks. */
+  readonly takeBytes?: number
+}
+
+export interface ReadsSeen {
+  readonly wrongBodies: number
+  readonly seconds: number
+}
+
+/** Ranges of 1 to `mostBytes` anywhere in a film, the same ones for the same seed. */
+export interface Scatter {
+  readonly kind: 'scatter'
+  readonly port: number
+  readonly path: string
+  readonly size: number
+  readonly ranges: number
+  readonly leastBytes: number
+  readonly mostBytes: number
+  readonly seed: number
+  readonly viewers: number
+}
+
+export type ScatterSeen = ReadsSeen
+
+export type Plan = Crowd | Chunks | Walk | Idle | Reads | Scatter

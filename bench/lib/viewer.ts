@@ -15,6 +15,8 @@ export interface Watcher {
 
 interface Response {
   readonly watcher: Watcher
+  /** What it has to begin with; anything else is not what was to be measured. */
+  readonly status: 200 | 206
   readonly resolve: () => void
   readonly reject: (error: Error) => void
   head: Buffer
@@ -65,14 +67,26 @@ export class Viewer {
     })
   }
 
-  /** Asks for a path and settles at the end of its body; rejects when it is no 200, or cut. */
-  watch(path: string, watcher: Watcher): Promise<void> {
+  /**
+   * Asks for a path, or for a range of it (`0-1023`), and settles at the end of its body; rejects when it is no 200 (no
+   * 206, of a range), or cut.
+   */
+  watch(path: string, watcher: Watcher, range?: string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#response = {
-        ...{ watcher, resolve, reject, head: Buffer.alloc(0), isInBody: false, length: undefined },
+        ...{
+          status: range === undefined ? 200 : 206,
+          watcher,
+          resolve,
+          reject,
+          head: Buffer.alloc(0),
+          isInBody: false,
+          length: undefined,
+        },
         ...{ received: 0, chunk: 'size', chunkLeft: 0, line: '' },
       }
-      this.#socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n`)
+      const field = range === undefined ? '' : `Range: bytes=${range}\r\n`
+      this.#socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n${field}\r\n`)
     })
   }
 
@@ -92,8 +106,8 @@ export class Viewer {
     const end = head.indexOf(HEAD_END)
     if (end < 0) return
     const text = head.toString('latin1', 0, end)
-    if (!text.startsWith('HTTP/1.1 200 ')) {
-      this.#fail(new Error(`not a 200: ${text}`))
+    if (!text.startsWith(`HTTP/1.1 ${response.status} `)) {
+      this.#fail(new Error(`not a ${response.status}: ${text}`))
       return
     }
     const length = /^content-length:\s*(\d+)/im.exec(text)?.[1]

@@ -1,26 +1,39 @@
-/** nginx: one worker, proxy_cache on a file system in memory, large bodies by sendfile, tcp_nopush off: both tried. */
+/** nginx: one worker, proxy_cache on a file system in memory, large bodies by sendfile, tcp_nopush off: both tried; as it is, and with its slices. */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort, listening } from '../lib/ground.ts'
 import type { Peer } from './peer.ts'
 
-export const nginx: Peer = {
-  name: 'nginx',
-  version: () => spawnSync('nginx', ['-v'], { encoding: 'utf8' }).stderr.replace(/^.*: |\n/g, ''),
-  async start(ground, originPort) {
-    const path = join(ground.path, 'nginx')
-    mkdirSync(path)
-    const port = await freePort()
-    const file = join(path, 'nginx.conf')
-    writeFileSync(file, configuration(path, port, originPort))
-    const child = ground.start('measured', 'nginx', ['-p', path, '-e', join(path, 'error.log'), '-c', file])
-    await listening(port, child)
-    return { name: nginx.name, port, child }
-  },
+export const nginx: Peer = called('nginx', '')
+
+/** With ngx_http_slice_module, in slices as long as ours. */
+export const slicingNginx: Peer = called(
+  'nginx with slices',
+  `
+  slice 2m;
+  proxy_cache_key $uri$slice_range;
+  proxy_set_header Range $slice_range;
+  proxy_cache_valid 200 206 1h;`,
+)
+
+function called(name: string, slicing: string): Peer {
+  return {
+    name,
+    version: () => spawnSync('nginx', ['-v'], { encoding: 'utf8' }).stderr.replace(/^.*: |\n/g, ''),
+    async start(ground, originPort) {
+      const path = mkdtempSync(join(ground.path, 'nginx-'))
+      const port = await freePort()
+      const file = join(path, 'nginx.conf')
+      writeFileSync(file, configuration(path, port, originPort, slicing))
+      const child = ground.start('measured', 'nginx', ['-p', path, '-e', join(path, 'error.log'), '-c', file])
+      await listening(port, child)
+      return { name, port, child }
+    },
+  }
 }
 
-function configuration(path: string, port: number, originPort: number): string {
+function configuration(path: string, port: number, originPort: number, slicing: string): string {
   return `
 daemon off;
 worker_processes 1;
@@ -40,7 +53,7 @@ http {
   open_file_cache max=1000 inactive=60s;
   keepalive_requests 100000000;
   proxy_http_version 1.1;
-  proxy_set_header Connection "";
+  proxy_set_header Connection "";${slicing}
   proxy_buffer_size 16k;
   proxy_buffers 8 16k;
   proxy_cache segments;

@@ -12,6 +12,8 @@ export interface RelaisSetting {
   readonly memory?: string
   /** Whether responses go to a disk as well: a directory of the ground. */
   readonly hasDisk?: boolean
+  /** What of them is held there, `'1GB'` when not said. */
+  readonly disk?: string
   readonly nodeFlags?: readonly string[]
   /** A channel to whatever `nodeFlags` import. */
   readonly hasChannel?: boolean
@@ -28,7 +30,7 @@ export function relais(setting: RelaisSetting): Peer {
       const path = mkdtempSync(join(ground.path, 'relais-'))
       const port = await freePort()
       const file = join(path, 'proxy.config.json')
-      const disk = { path: hasDisk ? join(path, 'disk') : 'none', maxBytes: '1GB' }
+      const disk = { path: hasDisk ? join(path, 'disk') : 'none', maxBytes: setting.disk ?? '1GB' }
       if (hasDisk) mkdirSync(disk.path)
       const config = {
         node: 'bench',

@@ -52,11 +52,12 @@ export class Cache {
     const key = cacheKey(route, request.target)
     const found = this.#context.store.peek(key, request)
     if (found === undefined) return undefined
-    const stored = this.#judged(route, request, found)
+    const held = found.head.sliced === undefined ? found : this.#slices.held(found, request)
+    if (held === undefined) return undefined
+    const stored = this.#groups.judged(held)
     const now = this.#context.clock()
     const verdict = decide(route, request, stored, now)
     if (verdict.kind !== 'serve' && verdict.kind !== 'serve-stale') return undefined
-    if (!this.#slices.areInMemory(stored, request)) return undefined
     return this.#served(route, key, request, verdict, now)
   }
 

@@ -14,6 +14,7 @@ import type { FillContext, Filled, Journey, Order } from './journey.ts'
 import { collect } from './manifest-body.ts'
 import { bindingValidator, opened, openingRange, ranged } from './opening.ts'
 import type { Route } from './routes.ts'
+import { isSliceable } from './slice.ts'
 import { keepSliced, mayBeCut } from './sliced-fill.ts'
 import { describe, heldBy, toStore } from './stored-head.ts'
 import { conditional, shared } from './upstream-request.ts'
@@ -124,6 +125,11 @@ async function receiveOpened(
         land()
         return { kind: 'not-storable', reason: 'unbound', response, isAsked: false }
       }
+      const sliceBytes = order.stored?.head.sliced?.sliceBytes ?? context.slicing.bytes
+      if (!isSliceable({ size: part.size, sliceBytes })) {
+        land()
+        return { kind: 'not-storable', reason: 'declined', response, isAsked: false }
+      }
       const arrived = await recognise(order.request.target, part.response, opening.first)
       if (isManifest(arrived.kind)) return again(undefined)
       const stored = describe(context, order, arrived.kind, part.response.head, undefined)
@@ -181,6 +187,7 @@ function isToBeCut(context: FillContext, { status, fields }: ResponseHead, size:
   return (
     status === 200 &&
     size > context.slicing.above &&
+    isSliceable({ size, sliceBytes: context.slicing.bytes }) &&
     fields['accept-ranges'] === 'bytes' &&
     bindingValidator(fields) !== undefined
   )

@@ -5,6 +5,13 @@ import type { CacheKey, Sliced } from '../store/store.ts'
 /** No request target contains a space, so no key of a response looks like that of a slice. */
 const MARK = ' slice '
 
+/** A body of more slices is not cut: whoever claims to have one must not make us count to its end. */
+const MAX_SLICES = 2 ** 20
+
+export function isSliceable({ size, sliceBytes }: Pick<Sliced, 'size' | 'sliceBytes'>): boolean {
+  return size <= sliceBytes * MAX_SLICES
+}
+
 export function indexOfSlice(sliced: Pick<Sliced, 'sliceBytes'>, at: number): number {
   return Math.floor(at / sliced.sliceBytes)
 }

@@ -5,8 +5,11 @@ import { indexOfSlice, rangeOfSlice } from './slice.ts'
 
 /** Who knows where a slice is to be had. */
 export interface SliceSource {
-  /** The body of a slice, from store or on its way; rejects when it cannot be had, or with the signal's reason. */
-  obtain(index: number, signal: AbortSignal | undefined): Promise<Body>
+  /**
+   * The body of a slice, from store or on its way, of which `part` will be read (counted from where the slice begins);
+   * rejects when it cannot be had, or with the signal's reason.
+   */
+  obtain(index: number, part: ByteRange, signal: AbortSignal | undefined): Promise<Body>
   /** Somebody is about to come to this slice. Answers at once and never throws. */
   expect(index: number): void
 }
@@ -35,9 +38,9 @@ export class SlicedBody implements Body {
     while (at <= last) {
       const index = indexOfSlice(this.#sliced, at)
       const slice = rangeOfSlice(this.#sliced, index)
-      const body = await this.#source.obtain(index, signal)
-      let isNextExpected = last <= slice.last
       const part = { first: at - slice.first, last: Math.min(slice.last, last) - slice.first }
+      const body = await this.#source.obtain(index, part, signal)
+      let isNextExpected = last <= slice.last
       for await (const chunk of body.read(part, signal)) {
         at += chunk.byteLength
         if (!isNextExpected && at - slice.first >= this.#sliced.sliceBytes / 2) {

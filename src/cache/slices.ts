@@ -1,28 +1,32 @@
 /** The slices of large bodies: had from store, from a fill under way, or asked of upstream, each one once. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Instant, RequestHead } from '../rfc/heads.ts'
-import { selectRanges } from '../rfc/range-set.ts'
-import { precondition } from '../rfc/validation.ts'
+import type { ByteRange } from '../rfc/range.ts'
 import { GrowingBody } from '../store/growing-body.ts'
 import type { Body, CacheKey, Sliced, StoredHead, StoredResponse } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
 import { type Flight, Flights, type Part } from './flights.ts'
 import { flow } from './flow.ts'
+import { HeldSlices } from './held-slices.ts'
 import type { CacheContext, Filled, Journey } from './journey.ts'
 import { bindingValidator, exactly, ranged } from './opening.ts'
 import type { Route } from './routes.ts'
 import { lengthOf, rangeOfSlice, sliceKey, slicesWithin } from './slice.ts'
 import { judge, SliceError, type Unusable } from './slice-answer.ts'
 import { SlicedBody } from './sliced-body.ts'
+import { rangesWanted, slicesWanted } from './slices-wanted.ts'
 import { shared } from './upstream-request.ts'
 
-/** More slices than this are not looked for in memory before a request goes the long way. */
-const MAX_AT_ONCE = 8
+/** More than this is not written at once: a slow viewer would keep it in memory, evicted or not. */
+const MAX_AT_ONCE_BYTES = 4 * 1024 * 1024
 /** How long a body is filled whole after its slices did not fit together. */
 const WHOLE_MS = 60_000
 const MAX_KEYS = 16_384
 /** How often a slice that landed while it was looked for is looked for again. */
 const MAX_LOOKS = 8
+/** So many slices are looked for in one turn of the event loop when a body is forgotten. */
+const AT_A_TIME = 256
 const NEVER = new AbortController().signal
 
 /** How the slices of a request stand before its answer begins. */
@@ -75,22 +79,25 @@ export class Slices {
     if (sliced === undefined) return stored
     const claim = { route, request, head, sliced }
     const body = new SlicedBody(sliced, {
-      obtain: async (index, signal) => (await this.#obtain(claim, index, signal ?? NEVER)).body,
+      obtain: async (index, part, signal) => (await this.#obtain(claim, index, signal ?? NEVER, part)).body,
       expect: (index) => this.#expect(claim, index),
     })
     return { head, body }
   }
 
-  /** Whether all that the request wants lies in memory; counts as a use of it. */
-  areInMemory({ head }: StoredResponse, request: RequestHead): boolean {
+  /** The response with all that the request wants of it, when that lies in memory; counts as a use of it. */
+  held({ head }: StoredResponse, request: RequestHead): StoredResponse | undefined {
     const { sliced } = head
-    if (sliced === undefined) return true
-    let count = 0
-    for (const index of wanted(head, sliced, request)) {
-      if (++count > MAX_AT_ONCE) return false
-      if (this.#context.store.peek(sliceKey(head.key, sliced, index), request) === undefined) return false
+    if (sliced === undefined) return undefined
+    const ranges = rangesWanted(head, sliced, request)
+    if (ranges.reduce((sum, range) => sum + lengthOf(range), 0) > MAX_AT_ONCE_BYTES) return undefined
+    const held = new Map<number, readonly Uint8Array[]>()
+    for (const index of ranges.flatMap((range) => [...slicesWithin(sliced, range)])) {
+      const chunks = this.#context.store.peek(sliceKey(head.key, sliced, index), request)?.body.chunks
+      if (chunks === undefined) return undefined
+      held.set(index, chunks)
     }
-    return true
+    return { head, body: new HeldSlices(sliced, held) }
   }
 
   /** Whether all that the request wants is stored somewhere. */
@@ -143,6 +150,8 @@ export class Slices {
       const key = sliceKey(head.key, sliced, index)
       for (const flight of this.#flights.detach(key)) void flight.landed.then(() => store.delete(key))
       if (store.has(key)) await store.delete(key)
+      // There may be a million of them, and others have to be served meanwhile.
+      else if (index % AT_A_TIME === 0) await nextTurn()
     }
   }
 
@@ -152,14 +161,14 @@ export class Slices {
     request: RequestHead,
   ): { readonly index: number; readonly isFirst: boolean } | undefined {
     let isFirst = true
-    for (const index of wanted(head, sliced, request)) {
+    for (const index of slicesWanted(head, sliced, request)) {
       if (!this.#context.store.has(sliceKey(head.key, sliced, index))) return { index, isFirst }
       isFirst = false
     }
     return undefined
   }
 
-  async #obtain(claim: Claim, index: number, signal: AbortSignal): Promise<Had> {
+  async #obtain(claim: Claim, index: number, signal: AbortSignal, part?: ByteRange): Promise<Had> {
     const { store } = this.#context
     const { head, sliced, request } = claim
     const key = sliceKey(head.key, sliced, index)
@@ -171,7 +180,7 @@ export class Slices {
       if (inMemory !== undefined) return inMemory
       const running = this.#running(key, request)
       if (running !== undefined) return await this.#wait(claim, running, 'follower', signal)
-      const stored = await store.get(key, request)
+      const stored = await store.get(key, request, part)
       if (stored !== undefined) return stored
       // It may have been on its way, or have landed, while the disk was asked: what is here is not asked for again.
       const isNews = landings !== this.#landings || this.#flights.has(key)
@@ -283,13 +292,4 @@ interface Had {
   readonly body: Body
   /** Undefined: it was stored. */
   readonly filled?: Filled & { readonly kind: 'stored' }
-}
-
-/** The slices that an answer to this request is made of, in the order they are sent. */
-function* wanted(head: StoredHead, sliced: Sliced, request: RequestHead): Generator<number> {
-  if (request.method === 'HEAD' || precondition(request, head) === 'not-modified') return
-  const selected = selectRanges(request, head, sliced.size)
-  if (selected === 'unsatisfiable') return
-  const ranges = selected === 'whole' ? [{ first: 0, last: sliced.size - 1 }] : selected
-  for (const range of ranges) yield* slicesWithin(sliced, range)
 }

@@ -33,8 +33,8 @@ export function deliver(
   signal: AbortSignal,
 ): void | Promise<void> {
   const { chunks } = body
-  if (chunks === undefined) return deliverFlowing(response, body.read(range, signal), visit, signal)
-  const wanted = cut(chunks, range)
+  const wanted = chunks === undefined ? body.held?.(range) : cut(chunks, range)
+  if (wanted === undefined) return deliverFlowing(response, body.read(range, signal), visit, signal)
   for (const chunk of wanted) visit.bytes += chunk.byteLength
   deliverChunks(response, wanted)
 }

@@ -54,6 +54,8 @@ export interface Body {
   readonly size: number | undefined
   /** The whole body when it lies in memory, to be written without a copy; undefined otherwise. */
   readonly chunks: readonly Uint8Array[] | undefined
+  /** The bytes of `range` (all without one) where they lie in memory though not all of the body does; else undefined. */
+  held?(range?: ByteRange): readonly Uint8Array[] | undefined
   /**
    * Reads `range` (both ends inclusive and within the body; all of it when absent).
    * Throws what broke the body when it ends before its time, and the signal's reason when that is aborted.
@@ -78,8 +80,11 @@ export interface StoredResponse {
 export interface Store {
   /** What lies in memory for this key and matches the request's selecting fields; synchronous. */
   peek(key: CacheKey, request: RequestHead): StoredResponse | undefined
-  /** As peek, wherever it lies; undefined when there is nothing, or nothing that can be trusted. */
-  get(key: CacheKey, request: RequestHead): Promise<StoredResponse | undefined>
+  /**
+   * As peek, wherever it lies; undefined when there is nothing, or nothing that can be trusted. `part` is what will be
+   * read of it, within its body, where that is known: then the rest need not be had for it.
+   */
+  get(key: CacheKey, request: RequestHead, part?: ByteRange): Promise<StoredResponse | undefined>
   /** Whether anything lies there for this key; synchronous, and not taken for a use. */
   has(key: CacheKey): boolean
   /** Says that what lies there is wanted, as if it had been read: what belongs together is kept together. */

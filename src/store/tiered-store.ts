@@ -1,9 +1,10 @@
 /** Memory before disk, as one place: what is written goes to both, what is read from disk comes to memory. */
-
+import { LRUCache } from 'lru-cache'
 import type { RequestHead } from '../rfc/heads.ts'
 import type { ByteRange } from '../rfc/range.ts'
 import { matches } from '../rfc/vary.ts'
 import { AbsentDisk } from './disk/absent-disk.ts'
+import { PartBody } from './part-body.ts'
 import type { Body, CacheKey, Store, StoredHead, StoredResponse, StoreStats, StoreWriter } from './store.ts'
 import { WholeBody } from './whole-body.ts'
 
@@ -14,6 +15,13 @@ export interface TieredStoreOptions {
   readonly disk: Store | undefined
 }
 
+/** A part up to this share of a body is read by itself. */
+const SMALL_SHARE = 1 / 4
+/** A short part costs the disk as much as one of this length. */
+const LEAST_READ_BYTES = 256 * 1024
+/** Of so many bodies it is known how much was read of them in parts. */
+const MAX_IN_PARTS = 16_384
+
 /** A response on its way from disk to memory. */
 interface Rise {
   readonly found: Promise<StoredResponse | undefined>
@@ -23,13 +31,16 @@ interface Rise {
 
 /**
  * A response that memory would hold is read from disk whole and verified before it is handed out, so that a flipped
- * bit is a miss and not a broken answer. Those who ask for it meanwhile wait for the same read.
+ * bit is a miss and not a broken answer. Those who ask for it meanwhile wait for the same read. Of one of which small
+ * parts are asked for only these are read and verified, until that has cost as much as the whole would have.
  */
 export class TieredStore implements Store {
   readonly #memory: Store & { readonly maxEntryBytes: number }
   readonly #disk: Store
   /** By key; several where requests select different variants of it. */
   readonly #rises = new Map<CacheKey, Set<Rise>>()
+  /** Bytes read in parts since the body was last in memory. */
+  readonly #inParts = new LRUCache<CacheKey, number>({ max: MAX_IN_PARTS })
 
   constructor(options: TieredStoreOptions) {
     this.#memory = options.memory
@@ -40,7 +51,7 @@ export class TieredStore implements Store {
     return this.#memory.peek(key, request)
   }
 
-  async get(key: CacheKey, request: RequestHead): Promise<StoredResponse | undefined> {
+  async get(key: CacheKey, request: RequestHead, part?: ByteRange): Promise<StoredResponse | undefined> {
     const inMemory = await this.#memory.get(key, request)
     if (inMemory !== undefined) return inMemory
     // Those on their way now, not those that begin while this waits: nobody queues behind misses.
@@ -48,7 +59,8 @@ export class TieredStore implements Store {
       const shared = await rise.found
       if (shared !== undefined && matches(shared.head.variant, request)) return shared
     }
-    return await this.#rise(key, request)
+    const inPart = part === undefined ? undefined : await this.#part(key, request, part)
+    return inPart ?? (await this.#rise(key, request))
   }
 
   has(key: CacheKey): boolean {
@@ -91,6 +103,23 @@ export class TieredStore implements Store {
     await Promise.all([this.#memory.close(), this.#disk.close()])
   }
 
+  /** Undefined: the whole is worth reading, or there is nothing that can be trusted. */
+  async #part(key: CacheKey, request: RequestHead, part: ByteRange): Promise<StoredResponse | undefined> {
+    const stored = await this.#disk.get(key, request)
+    const { size, chunks } = stored?.body ?? {}
+    if (stored === undefined || size === undefined || chunks !== undefined) return undefined
+    const bytes = part.last - part.first + 1
+    const spent = (this.#inParts.get(key) ?? 0) + Math.max(bytes, LEAST_READ_BYTES)
+    if (bytes > size * SMALL_SHARE || spent > size) {
+      this.#inParts.delete(key)
+      return undefined
+    }
+    this.#inParts.set(key, spent)
+    const { head, body } = stored
+    const read = await allOf(body, part)
+    return read === undefined ? undefined : { head, body: new PartBody(body, part, read) }
+  }
+
   #rise(key: CacheKey, request: RequestHead): Promise<StoredResponse | undefined> {
     const { promise: found, resolve, reject } = Promise.withResolvers<StoredResponse | undefined>()
     const rise = { found, isSuperseded: false }
@@ -109,7 +138,7 @@ export class TieredStore implements Store {
     const stored = await this.#disk.get(key, request)
     const { size } = stored?.body ?? {}
     if (stored === undefined || size === undefined || size > this.#memory.maxEntryBytes) return stored
-    const chunks = await whole(stored.body)
+    const chunks = await allOf(stored.body)
     if (chunks === undefined) return undefined
     const { head } = stored
     return (await this.#offer(head, chunks, size, rise)) ?? { head, body: new WholeBody(chunks) }
@@ -191,11 +220,11 @@ class TieredWriter implements StoreWriter {
   }
 }
 
-/** All of it, verified as it is read. Undefined when that fails: the disk has counted why. */
-async function whole(body: Body): Promise<readonly Uint8Array[] | undefined> {
+/** All of it, or of a part, verified as it is read. Undefined when that fails: the disk has counted why. */
+async function allOf(body: Body, part?: ByteRange): Promise<readonly Uint8Array[] | undefined> {
   if (body.chunks !== undefined) return body.chunks
   try {
-    return await Array.fromAsync(body.read())
+    return await Array.fromAsync(body.read(part))
   } catch {
     return undefined
   }

@@ -276,6 +276,47 @@ test('a film much larger than all stores streams through, each slice once', asyn
   assert.ok(memory.bytes <= 16 * MIB)
 })
 
+test('the bytes of every hit in slices are counted, and they are the right ones', async (t) => {
+  const origin = await openFilmOrigin(t)
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  await get(`${relais.url}/film.mp4`)
+  const edge = 4 * MIB
+  const parts: [number, number][] = [
+    [0, 0],
+    [edge - 1, edge],
+    [edge - 1000, edge + 999],
+    [1_000_000, 1_000_000 + 4 * MIB - 1],
+    [1_000_000, 1_000_000 + 4 * MIB],
+    [0, 8 * MIB - 1],
+    [8 * MIB - 1, 8 * MIB - 1],
+  ]
+  for (const [first, last] of parts) {
+    const { bytes } = await settled(relais)
+    const hit = await get(`${relais.url}/film.mp4`, range(first, last))
+    assert.equal(hit.headers['cache-status'], 'test; hit; ttl=60')
+    assert.ok(hit.body.equals(filmBytes(first, last)), `bytes ${first}-${last}`)
+    const counted = bytes.toViewers + last - first + 1
+    await until(
+      async () => (await relais.stats()).bytes.toViewers === counted,
+      `${counted} bytes are counted`,
+    )
+  }
+  assert.equal(origin.count(), 4)
+})
+
+test('a body that claims to have millions of slices is passed, and nobody counts to its end', async (t) => {
+  for (const size of [Number.MAX_SAFE_INTEGER, 2 * MIB * (2 ** 20 + 1)]) {
+    const origin = await openFilmOrigin(t, { size })
+    const relais = await openTestRelais(t, { origins: [origin.url] })
+    for (const take of [1, 2]) {
+      Object.assign(origin.film, { etag: `"${take}"`, take })
+      const answer = await get(`${relais.url}/film.mp4`, range(5_000_000, 5_000_099))
+      assert.ok(answer.body.equals(filmBytes(5_000_000, 5_000_099, take)))
+    }
+    assert.equal((await settled(relais)).memory.entries, 0)
+  }
+})
+
 test('HEAD and a condition that holds need no slice', async (t) => {
   const origin = await openFilmOrigin(t)
   const relais = await openTestRelais(t, { origins: [origin.url] })

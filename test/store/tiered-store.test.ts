@@ -134,6 +134,51 @@ test('a flipped bit on disk is a miss, not a broken answer', async (t) => {
   assert.deepEqual([disk.stats().disk.entries, disk.stats().disk.corrupt], [0, 1])
 })
 
+test('of a large body a small part is read from disk alone, until the parts cost as much as the whole', async (t) => {
+  const { store, memory, below } = await tiers(t)
+  const bytes = bytesOf('a', 1_000_000)
+  await put(store, headOf('a'), bytes)
+  await memory.delete('a')
+  const part = { first: 300_000, last: 300_999 }
+  const readPart = async (): Promise<Buffer> => {
+    const stored = await store.get('a', requestOf(), part)
+    assert.ok(stored !== undefined)
+    return Buffer.concat(await Array.fromAsync(stored.body.read(part)))
+  }
+  // Each costs a read of 256 KiB.
+  for (let time = 0; time < 3; time++) {
+    assert.ok((await readPart()).equals(bytes.subarray(300_000, 301_000)))
+    assert.equal(store.peek('a', requestOf()), undefined)
+  }
+  assert.ok((await readPart()).equals(bytes.subarray(300_000, 301_000)))
+  assert.ok(store.peek('a', requestOf()) !== undefined)
+  const gets = below.gets
+  await readPart()
+  assert.equal(below.gets, gets)
+})
+
+test('who was given a part can still read the rest', async (t) => {
+  const { store, memory } = await tiers(t)
+  const bytes = bytesOf('a', 1_000_000)
+  await put(store, headOf('a'), bytes)
+  await memory.delete('a')
+  const stored = await store.get('a', requestOf(), { first: 10, last: 99 })
+  assert.equal(store.peek('a', requestOf()), undefined)
+  assert.ok(stored !== undefined && (await read(stored)).equals(bytes))
+})
+
+test('a flipped bit in a part is a miss, not a broken answer', async (t) => {
+  const { store, memory, path } = await tiers(t)
+  await put(store, headOf('a'), bytesOf('a', 1_000_000))
+  await memory.delete('a')
+  const file = await onlyFile(path, '.body')
+  const written = await readFile(file)
+  written.writeUInt8(written.readUInt8(500_000) ^ 1, 500_000)
+  await writeFile(file, written)
+  assert.equal(await store.get('a', requestOf(), { first: 490_000, last: 490_999 }), undefined)
+  assert.equal(store.has('a'), false)
+})
+
 test('what memory would not hold is streamed from disk', async (t) => {
   const { store, memory } = await tiers(t)
   const bytes = bytesOf('large', 2_500_000)

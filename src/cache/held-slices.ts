@@ -1,0 +1,42 @@
+/** What was wanted of a large body, when its slices lie in memory: written at once, like a body that lies there whole. */
+import type { ByteRange } from '../rfc/range.ts'
+import { cut } from '../store/chunks.ts'
+import type { Body, Sliced } from '../store/store.ts'
+import { rangeOfSlice, slicesWithin } from './slice.ts'
+
+export class HeldSlices implements Body {
+  readonly chunks = undefined
+  readonly #sliced: Sliced
+  readonly #held: ReadonlyMap<number, readonly Uint8Array[]>
+
+  /** `held` are the slices that there are, by their index. */
+  constructor(sliced: Sliced, held: ReadonlyMap<number, readonly Uint8Array[]>) {
+    this.#sliced = sliced
+    this.#held = held
+  }
+
+  get size(): number {
+    return this.#sliced.size
+  }
+
+  held(range: ByteRange = { first: 0, last: this.size - 1 }): readonly Uint8Array[] | undefined {
+    const pieces: Uint8Array[] = []
+    for (const index of slicesWithin(this.#sliced, range)) {
+      const chunks = this.#held.get(index)
+      if (chunks === undefined) return undefined
+      const slice = rangeOfSlice(this.#sliced, index)
+      const first = Math.max(range.first, slice.first) - slice.first
+      pieces.push(...cut(chunks, { first, last: Math.min(range.last, slice.last) - slice.first }))
+    }
+    return pieces
+  }
+
+  async *read(range?: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+    const pieces = this.held(range)
+    if (pieces === undefined) throw new Error('only the slices that were wanted can be read')
+    for (const piece of pieces) {
+      signal?.throwIfAborted()
+      yield piece
+    }
+  }
+}
