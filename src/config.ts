@@ -54,6 +54,7 @@ export function demoRoute(origin: string): RouteOptions {
     origins: [origin],
     cookies: 'forward',
     requestDirectives: 'ignore',
+    resume: 'validated',
     ignoreQuery: [],
   })
 }

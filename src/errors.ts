@@ -37,6 +37,16 @@ export const ERRORS = {
     proxyStatus: 'http_request_denied',
     message: 'Not stored here, and the request asked for nothing else (only-if-cached).',
   },
+  DESTINATION_UNAVAILABLE: {
+    status: 503,
+    proxyStatus: 'destination_unavailable',
+    message: 'The origin failed repeatedly and is asked again in a moment.',
+  },
+  CONNECTION_LIMIT: {
+    status: 503,
+    proxyStatus: 'connection_limit_reached',
+    message: 'Too many requests wait for the origin already.',
+  },
   DNS_ERROR: { status: 502, proxyStatus: 'dns_error', message: "The origin's name could not be resolved." },
   DNS_TIMEOUT: {
     status: 504,
@@ -113,24 +123,32 @@ export const ERRORS = {
 
 export type ErrorName = keyof typeof ERRORS
 
+export interface RelaisErrorOptions {
+  readonly details?: string
+  readonly cause?: unknown
+  readonly nextHop?: string | undefined
+  readonly receivedStatus?: number | undefined
+  readonly retryAfterSeconds?: number
+}
+
 /** An error that a client may see. `details` and `cause` are for the log, not for the client. */
 export class RelaisError extends Error {
   override readonly name = 'RelaisError'
   readonly code: ErrorName
   /** The upstream that was asked, for Proxy-Status `next-hop`. */
   readonly nextHop: string | undefined
-  /** The status it answered with, for Proxy-Status `received-status`; undefined when it did not, or nobody knows any more. */
+  /** The status that the upstream answered with, for Proxy-Status `received-status`. */
   readonly receivedStatus: number | undefined
+  /** When it is worth another try, for Retry-After; undefined where nobody can tell. */
+  readonly retryAfterSeconds: number | undefined
 
-  constructor(
-    code: ErrorName,
-    options: { details?: string; cause?: unknown; nextHop?: string; receivedStatus?: number } = {},
-  ) {
-    const { details, cause, nextHop, receivedStatus } = options
+  constructor(code: ErrorName, options: RelaisErrorOptions = {}) {
+    const { details, cause, nextHop, receivedStatus, retryAfterSeconds } = options
     super(details === undefined ? ERRORS[code].message : `${ERRORS[code].message} (${details})`, { cause })
     this.code = code
     this.nextHop = nextHop
     this.receivedStatus = receivedStatus
+    this.retryAfterSeconds = retryAfterSeconds
   }
 
   get status(): number {

@@ -22,6 +22,8 @@ import { MemoryStore, spareBytes } from './store/memory-store.ts'
 import type { Store } from './store/store.ts'
 import { TieredStore } from './store/tiered-store.ts'
 import { openAgent } from './upstream/agent.ts'
+import { Budget } from './upstream/budget.ts'
+import type { UpstreamOptions } from './upstream/options.ts'
 import { Origin } from './upstream/origin.ts'
 import { OriginGroup } from './upstream/origin-group.ts'
 import { upstreamError } from './upstream/upstream-error.ts'
@@ -49,11 +51,24 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
   const { node } = config
   const startedAt = clock()
   const store = await openStore(config, logger)
+  // Two pools: what viewers send at their own pace must not take the connections of fills.
   const agent = openAgent(config.upstream)
+  const floorAgent = openAgent(config.upstream)
+  const budgets = new Map<string, Budget>()
   const groups = new Map<Route, OriginGroup>()
   for (const options of config.routes) {
-    const origins = options.origins.map((url) => new Origin(url, agent, clock))
-    const source = new OriginGroup(origins, config.upstream.penalty, clock)
+    const origins = options.origins.map((url) => {
+      const budget = budgetOf(budgets, new URL(url).origin, config.upstream)
+      return new Origin(url, {
+        dispatcher: agent,
+        budget,
+        headTimeoutMs: config.upstream.headTimeout,
+        clock,
+      })
+    })
+    const { penalty, resumeTimeout } = config.upstream
+    const group = { penaltyMs: penalty, resume: options.resume, resumeTimeoutMs: resumeTimeout }
+    const source = new OriginGroup(origins, group, clock)
     const { prefix, cookies, requestDirectives } = options
     const [base = ''] = options.origins
     groups.set(
@@ -99,7 +114,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     streams: streams.list().map((stream) => describeStream(stream, clock())),
     siblings: [],
   })
-  const floor = { door, routes: [...groups.keys()], node, destinationOf, pool: agent }
+  const floor = { door, routes: [...groups.keys()], node, destinationOf, pool: floorAgent }
   const opened = await openFront(floor, config.http, logger, (office) =>
     openOffice(office, { access: new Access(config.ops), readStats, isReady: () => isReady }),
   )
@@ -108,7 +123,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
   try {
     await app.listen({ ...config.listen, backlog: BACKLOG })
   } catch (error) {
-    await Promise.all([store.close(), agent.destroy()])
+    await Promise.all([store.close(), agent.destroy(), floorAgent.destroy()])
     throw new Error(cannotListen(config, error), { cause: error })
   }
   isReady = true
@@ -120,7 +135,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
       await opened.drain()
       await app.close()
       await store.close()
-      await agent.destroy()
+      await Promise.all([agent.destroy(), floorAgent.destroy()])
     },
   }
 }
@@ -150,6 +165,14 @@ async function openStore(config: Config, logger: FastifyBaseLogger): Promise<Sto
     log: (event) => logger[event.kind === 'reconciled' ? 'info' : 'warn']({ disk: path, ...event }, 'disk'),
   })
   return new TieredStore({ memory, disk })
+}
+
+/** One for each host and port, however many routes lead there. */
+function budgetOf(budgets: Map<string, Budget>, origin: string, options: UpstreamOptions): Budget {
+  const { connections, queue, queueTimeout } = options
+  const budget = budgets.get(origin) ?? new Budget({ connections, queue, queueTimeoutMs: queueTimeout })
+  budgets.set(origin, budget)
+  return budget
 }
 
 function counted(

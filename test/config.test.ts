@@ -64,6 +64,7 @@ test('one origin is enough: everything else has a default', () => {
         origins: ['http://origin:9000/'],
         cookies: 'forward',
         requestDirectives: 'ignore',
+        resume: 'validated',
         ignoreQuery: [],
       },
     ],
@@ -75,6 +76,9 @@ test('one origin is enough: everything else has a default', () => {
       headTimeout: 15_000,
       idleTimeout: 10_000,
       penalty: 10_000,
+      queue: 1024,
+      queueTimeout: 5_000,
+      resumeTimeout: 15_000,
       connections: 128,
     },
     http: {

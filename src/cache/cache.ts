@@ -194,7 +194,11 @@ export class Cache {
       response.cancel()
       return stale ?? pass(this.#context.node, route, request, signal, 'bypass', walk.collapsed)
     }
-    // It was asked for on the flight's behalf, but from here on this viewer alone keeps it.
+    // It was asked for on the flight's behalf, but from here on this viewer alone keeps it, and sets its pace.
+    if (response.toOne?.() === false) {
+      response.cancel()
+      return pass(this.#context.node, route, request, signal, 'bypass')
+    }
     signal.addEventListener('abort', response.cancel, { once: true })
     return {
       kind: 'passed',

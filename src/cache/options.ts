@@ -32,6 +32,11 @@ export const routeOptions = Type.Object(
         "Whether a viewer's Cache-Control and Pragma (no-cache, no-store, max-age) reach past the cache. only-if-cached is always honoured.",
       default: 'ignore',
     }),
+    resume: Type.Enum(['validated', 'same-length'], {
+      description:
+        'What must be the same for a body that broke off to be continued, from whichever origin. validated asks for a strong ETag or Last-Modified. same-length is content with equal length and Last-Modified, for origins whose ETags are weak or differ from each other: only where the same name never stands for two files of one length and second.',
+      default: 'validated',
+    }),
     ignoreQuery: Type.Array(Type.String({ minLength: 1 }), {
       description:
         'Query parameters that do not change the bytes, such as tokens and session ids: left out of the cache key, sent to the origin all the same. CMCD and _HLS_primary_id always are.',

@@ -17,7 +17,7 @@ export async function pass(
   fwd: Forwarded,
   collapsed?: false,
 ): Promise<PassedAnswer> {
-  const response = await route.source.fetch(passedOn(route, request, node), signal)
+  const response = await route.source.fetch(passedOn(route, request, node), signal, 'one')
   const status = { hit: false, fwd, fwdStatus: response.head.status, collapsed }
   return { kind: 'passed', outcome: 'pass', response, status }
 }

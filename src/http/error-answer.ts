@@ -14,7 +14,7 @@ export interface ErrorAnswer {
  * `requestId` is null where no request came about.
  */
 export function errorAnswer(node: string, error: RelaisError, requestId: string | null): ErrorAnswer {
-  const { code, nextHop, receivedStatus } = error
+  const { code, nextHop, receivedStatus, retryAfterSeconds } = error
   const { message, proxyStatus } = ERRORS[code]
   const body = Buffer.from(JSON.stringify({ error: code, message, requestId }))
   const lines = [
@@ -26,6 +26,7 @@ export function errorAnswer(node: string, error: RelaisError, requestId: string 
     'no-store',
     'proxy-status',
     formatProxyStatus(node, { error: proxyStatus, nextHop, receivedStatus, details: code }),
+    ...(retryAfterSeconds === undefined ? [] : ['retry-after', String(retryAfterSeconds)]),
   ]
   return { lines, body }
 }

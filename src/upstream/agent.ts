@@ -1,4 +1,4 @@
-/** The one pool of connections to origins, for fills and for the plain proxy alike. */
+/** A pool of connections to origins. */
 import { Agent, buildConnector } from 'undici'
 import { withoutContinue } from './continue.ts'
 import type { UpstreamOptions } from './options.ts'

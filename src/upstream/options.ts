@@ -23,9 +23,27 @@ export const upstreamOptions = Type.Object(
       description: 'How long an origin that failed is asked last. 0 never penalises.',
       default: '10s',
     }),
+    resumeTimeout: Duration({
+      description:
+        'How long a body that broke off may stand still until the rest of it comes, from the same or the next origin of the route; then its viewers are cut off. 0 never asks for the rest.',
+      default: '15s',
+    }),
     connections: Type.Integer({
-      description: 'Connections to one origin at once; further requests wait for one of them.',
+      description:
+        'Requests to one origin (a host and port) at once; further ones wait. Of four at least one is kept for what many viewers share. Methods other than GET and HEAD have as many connections of their own.',
       default: 128,
+      minimum: 1,
+    }),
+    queue: Type.Integer({
+      description:
+        'Requests that may wait for one origin: so many that are shared, and so many that are for one viewer each. Beyond it the next origin of the route is asked.',
+      default: 1024,
+      minimum: 0,
+    }),
+    queueTimeout: Duration({
+      description:
+        'How long a request may wait for an origin that is busy; then the next origin of the route is asked.',
+      default: '5s',
       minimum: 1,
     }),
   },

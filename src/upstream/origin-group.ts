@@ -1,16 +1,29 @@
 /** The origins of one route, in the order of preference: the next one is asked when one fails. */
-import { RelaisError } from '../errors.ts'
+import { type ErrorName, RelaisError } from '../errors.ts'
 import type { Clock, Instant, RequestHead } from '../rfc/heads.ts'
-import type { Origin, OriginStats } from './origin.ts'
-import type { Source, UpstreamResponse } from './source.ts'
-
-/** Answers that say "not me, not now" rather than something about the resource (RFC 9110 sections 15.6.3 to 15.6.5). */
-const SENDS_ON: ReadonlySet<number> = new Set([502, 503, 504])
+import { planOf, type ResumePolicy } from './continuation.ts'
+import { type Origin, type OriginStats, retryAtOf } from './origin.ts'
+import { type Begun, type Road, resumed } from './resumed-body.ts'
+import type { Readers, Source, UpstreamResponse } from './source.ts'
 
 export interface OriginState extends OriginStats {
   /** Asked last until then, because it failed; undefined when it is in good standing. */
   readonly penalisedUntil: Instant | undefined
 }
+
+export interface OriginGroupOptions {
+  /** How long an origin that failed is asked last; 0 never penalises. */
+  readonly penaltyMs: number
+  readonly resume: ResumePolicy
+  /** How long a body that broke off may stand still before it is given up; 0 never resumes. */
+  readonly resumeTimeoutMs: number
+}
+
+/** An origin that asks for more with Retry-After is not asked last for any longer than this. */
+const MAX_PENALTY_MS = 60_000
+
+/** Failures that are no fault of the origin: it was not asked. */
+const NOT_ASKED: ReadonlySet<ErrorName> = new Set(['CONNECTION_LIMIT', 'DESTINATION_UNAVAILABLE'])
 
 /**
  * An origin that cannot be reached, refuses, or answers 502, 503 or 504 is penalised: for a while it is asked last,
@@ -19,14 +32,18 @@ export interface OriginState extends OriginStats {
 export class OriginGroup implements Source {
   readonly name: string
   readonly #origins: readonly Origin[]
+  readonly #options: OriginGroupOptions
   readonly #penalisedUntil = new Map<Origin, Instant>()
-  readonly #penaltyMs: number
   readonly #clock: Clock
+  readonly #road: Road = {
+    ask: (origin, request, signal, readers) => this.#ask(origin, request, signal, readers),
+    candidates: (broken, failure) => this.#candidates(broken, failure),
+  }
 
-  constructor(origins: readonly Origin[], penaltyMs: number, clock: Clock) {
+  constructor(origins: readonly Origin[], options: OriginGroupOptions, clock: Clock) {
     this.name = origins.map((origin) => origin.name).join(',')
     this.#origins = origins
-    this.#penaltyMs = penaltyMs
+    this.#options = options
     this.#clock = clock
   }
 
@@ -37,27 +54,15 @@ export class OriginGroup implements Source {
     return first
   }
 
-  async fetch(request: RequestHead, signal: AbortSignal): Promise<UpstreamResponse> {
-    const order = this.#inOrder()
-    let failure: unknown = new RelaisError('INTERNAL', { details: 'a route without origins' })
-    for (const [index, origin] of order.entries()) {
-      const isLast = index === order.length - 1
-      try {
-        const response = await origin.fetch(request, signal)
-        if (!SENDS_ON.has(response.head.status)) {
-          this.#penalisedUntil.delete(origin)
-          return response
-        }
-        this.#penalise(origin)
-        if (isLast) return response
-        response.cancel()
-      } catch (error) {
-        if (signal.aborted) throw error
-        this.#penalise(origin)
-        failure = error
-      }
-    }
-    throw failure
+  async fetch(
+    request: RequestHead,
+    signal: AbortSignal,
+    readers: Readers = 'all',
+  ): Promise<UpstreamResponse> {
+    const begun = await this.#begin(request, signal, readers)
+    const plan = planOf(request, begun.response.head, this.#options.resume)
+    if (plan === undefined) return begun.response
+    return resumed(begun, plan, this.#road, this.#options.resumeTimeoutMs, signal)
   }
 
   states(): readonly OriginState[] {
@@ -68,8 +73,62 @@ export class OriginGroup implements Source {
     })
   }
 
-  #penalise(origin: Origin): void {
-    this.#penalisedUntil.set(origin, this.#clock() + this.#penaltyMs)
+  async #begin(request: RequestHead, signal: AbortSignal, readers: Readers): Promise<Begun> {
+    const order = this.#inOrder()
+    let failure: unknown = new RelaisError('INTERNAL', { details: 'a route without origins' })
+    for (const [index, origin] of order.entries()) {
+      const isLast = index === order.length - 1
+      // Whoever probes a dead origin may wait for it in vain; the others need not, for they have another one.
+      if (!isLast && origin.isOpen) this.#penalise(origin)
+      try {
+        const response = await this.#ask(origin, request, signal, readers)
+        if (isLast || !origin.declines(response)) return { origin, request, response, readers }
+        response.cancel()
+      } catch (error) {
+        if (signal.aborted) throw error
+        failure = error
+      }
+    }
+    throw failure
+  }
+
+  /** Asks one origin, and keeps in mind what it made of it. */
+  async #ask(
+    origin: Origin,
+    request: RequestHead,
+    signal: AbortSignal,
+    readers: Readers,
+  ): Promise<UpstreamResponse> {
+    try {
+      const response = await origin.fetch(request, signal, readers)
+      const { fields, receivedAt } = response.head
+      if (origin.declines(response)) this.#penalise(origin, retryAtOf(fields, receivedAt))
+      else this.#penalisedUntil.delete(origin)
+      return response
+    } catch (error) {
+      const isFault = !(error instanceof RelaisError) || !NOT_ASKED.has(error.code)
+      if (!signal.aborted && isFault) this.#penalise(origin)
+      throw error
+    }
+  }
+
+  /**
+   * Who broke off has the same bytes for certain and is asked first, unless it fell silent: it may do so again, and
+   * costs more patience each time.
+   */
+  #candidates(broken: Origin, failure: RelaisError): readonly Origin[] {
+    const isSilent = failure.code === 'READ_TIMEOUT'
+    if (isSilent) this.#penalise(broken)
+    const others = this.#inOrder().filter((origin) => origin !== broken)
+    return isSilent ? [...others, broken] : [broken, ...others]
+  }
+
+  /** Until the default is over, or until the origin said that it will answer again. */
+  #penalise(origin: Origin, retryAt?: Instant): void {
+    const { penaltyMs } = this.#options
+    const now = this.#clock()
+    const asksForMs = retryAt === undefined ? penaltyMs : Math.min(Math.max(0, retryAt - now), MAX_PENALTY_MS)
+    this.#penalisedUntil.set(origin, now + (penaltyMs === 0 ? 0 : asksForMs))
   }
 
   /** Those in good standing as configured, then the penalised ones as configured. */

@@ -1,7 +1,13 @@
-/** One origin server: asked over HTTP with the viewer's request line byte for byte. */
+/** One origin server of one route: asked over HTTP with the viewer's request line byte for byte, as often as it can bear. */
 import type { Dispatcher } from 'undici'
-import type { Clock, Fields, RequestHead } from '../rfc/heads.ts'
-import type { Source, UpstreamResponse } from './source.ts'
+import { RelaisError } from '../errors.ts'
+import type { Clock, Fields, Instant, RequestHead } from '../rfc/heads.ts'
+import { parseHttpDate } from '../rfc/http-date.ts'
+import type { Budget, Permit } from './budget.ts'
+import { Circuit } from './circuit.ts'
+import { exchange } from './exchange.ts'
+import { faultOf } from './response-fault.ts'
+import type { Readers, Source, UpstreamResponse } from './source.ts'
 import { upstreamError } from './upstream-error.ts'
 
 /** What one origin was asked and gave. */
@@ -13,22 +19,52 @@ export interface OriginStats {
   readonly errors: number
   /** Bytes of bodies received. */
   readonly bytes: number
+  /** Requests under way to this host and port, those of other routes among them. */
+  readonly underWay: number
+  /** Requests that wait for one of these to end. */
+  readonly waiting: number
+  /** Requests that were not sent: too many waited, or waited too long, or the circuit was open. */
+  readonly refused: number
+  /** `open`: it failed repeatedly and is asked once a second. */
+  readonly circuit: 'closed' | 'open'
+  readonly resumptions: {
+    /** Requests for the rest of a body that had broken off, here or at another origin. */
+    readonly tried: number
+    /** Those whose answer was the rest. */
+    readonly succeeded: number
+  }
 }
+
+export interface OriginContext {
+  readonly dispatcher: Dispatcher
+  /** Of its host and port: routes that lead to the same one share it. */
+  readonly budget: Budget
+  readonly headTimeoutMs: number
+  readonly clock: Clock
+}
+
+/** Answers that say "not me, not now" rather than something about the resource (RFC 9110 sections 15.6.3 to 15.6.5). */
+const NOT_NOW: ReadonlySet<number> = new Set([502, 503, 504])
 
 export class Origin implements Source {
   readonly name: string
+  /** Counted by the bodies that are resumed. */
+  readonly resumptions = { tried: 0, succeeded: 0 }
   readonly #url: URL
-  readonly #dispatcher: Dispatcher
-  readonly #clock: Clock
+  readonly #context: OriginContext
+  readonly #circuit: Circuit
   #requests = 0
   #errors = 0
   #bytes = 0
+  #refused = 0
+  /** What it did last that was no answer. */
+  #lastFailure: RelaisError | { readonly status: number; readonly retryAt: Instant | undefined } | undefined
 
-  constructor(url: string, dispatcher: Dispatcher, clock: Clock) {
+  constructor(url: string, context: OriginContext) {
     this.#url = new URL(url)
     this.name = this.#url.host
-    this.#dispatcher = dispatcher
-    this.#clock = clock
+    this.#context = context
+    this.#circuit = new Circuit(context.clock)
   }
 
   /** Scheme, host and port, for the plain proxy. */
@@ -41,62 +77,137 @@ export class Origin implements Source {
     return this.#url.pathname
   }
 
-  /** `request.target` is relative to the route: what follows its prefix, query included. */
-  async fetch(request: RequestHead, signal: AbortSignal): Promise<UpstreamResponse> {
-    const requestedAt = this.#clock()
-    this.#requests++
-    let response: Dispatcher.ResponseData
-    try {
-      response = await this.#ask(request, signal)
-    } catch (error) {
-      if (signal.aborted) throw signal.reason
-      this.#errors++
-      throw upstreamError(error, this.name, 'head')
-    }
-    const head = {
-      status: response.statusCode,
-      fields: response.headers as Fields,
-      requestedAt,
-      receivedAt: this.#clock(),
-    }
-    return {
-      head,
-      from: this.name,
-      body: this.#read(response.body, signal),
-      cancel: () => {
-        response.body.on('error', ignoreCancelled)
-        response.body.destroy()
-      },
-    }
+  /** Whether it failed so often that it is asked once a second only. */
+  get isOpen(): boolean {
+    return this.#circuit.isOpen
+  }
+
+  /** Whether an answer says that somebody else should be asked. */
+  declines({ head }: UpstreamResponse): boolean {
+    return NOT_NOW.has(head.status)
   }
 
   /**
-   * An origin may close a kept connection just when we use it again; a GET is then sent once more (RFC 9112 section
-   * 9.3.1), on a connection of its own, so that it cannot happen twice.
+   * `request.target` is relative to the route: what follows its prefix, query included. Beyond what the contract says,
+   * rejects with CONNECTION_LIMIT and DESTINATION_UNAVAILABLE when it is not asked at all.
    */
-  async #ask(request: RequestHead, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
-    const options = {
-      origin: this.#url.origin,
-      path: this.path + request.target,
-      method: request.method === 'HEAD' ? 'HEAD' : 'GET',
-      headers: { ...request.fields, host: this.#url.host } as Record<string, string | string[]>,
-      signal,
-      onInfo: ({ statusCode, headers }: { statusCode: number; headers: object }) =>
-        request.asker?.onInterim(statusCode, headers as Fields),
-    } as const
+  async fetch(
+    request: RequestHead,
+    signal: AbortSignal,
+    readers: Readers = 'all',
+  ): Promise<UpstreamResponse> {
+    if (this.#circuit.waitMs > 0) throw this.#unavailable()
+    const permit = await this.#admitted(readers, signal)
     try {
-      return await this.#dispatcher.request(options)
+      // The circuit may have opened while this request waited for its place.
+      if (!this.#circuit.enter()) throw this.#unavailable()
+      return await this.#ask(request, signal, permit)
     } catch (error) {
-      if (signal.aborted || !isClosed(error)) throw error
-      return this.#dispatcher.request({ ...options, reset: true })
+      permit.release()
+      throw error
     }
   }
 
   stats(): OriginStats {
-    return { name: this.name, requests: this.#requests, errors: this.#errors, bytes: this.#bytes }
+    const { budget } = this.#context
+    return {
+      name: this.name,
+      requests: this.#requests,
+      errors: this.#errors,
+      bytes: this.#bytes,
+      underWay: budget.used,
+      waiting: budget.waiting,
+      refused: this.#refused,
+      circuit: this.#circuit.isOpen ? 'open' : 'closed',
+      resumptions: { ...this.resumptions },
+    }
   }
 
-  async *#read(body: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  async #admitted(readers: Readers, signal: AbortSignal): Promise<Permit> {
+    try {
+      return await this.#context.budget.acquire(readers, this.name, signal)
+    } catch (error) {
+      if (!signal.aborted) this.#refused++
+      throw error
+    }
+  }
+
+  async #ask(request: RequestHead, signal: AbortSignal, permit: Permit): Promise<UpstreamResponse> {
+    const { dispatcher, headTimeoutMs, clock } = this.#context
+    const requestedAt = clock()
+    this.#requests++
+    let response: Dispatcher.ResponseData
+    try {
+      const address = { origin: this.#url.origin, host: this.#url.host }
+      const target = this.path + request.target
+      response = await exchange(dispatcher, address, { ...request, target }, headTimeoutMs, signal)
+    } catch (error) {
+      if (signal.aborted) throw signal.reason
+      throw this.#failed(upstreamError(error, this.name, 'head'))
+    }
+    const { body } = response
+    let isCancelled = false
+    const cancel = (): void => {
+      isCancelled = true
+      body.on('error', ignoreCancelled)
+      body.destroy()
+    }
+    const fields = response.headers as Fields
+    const head = { status: response.statusCode, fields, requestedAt, receivedAt: clock() }
+    const fault = faultOf(request, head)
+    if (fault !== undefined) {
+      cancel()
+      throw this.#failed(new RelaisError('RESPONSE_PROTOCOL', { details: fault, nextHop: this.name }))
+    }
+    body.once('close', () => permit.release())
+    if (NOT_NOW.has(head.status)) this.#declined(head.status, retryAtOf(fields, head.receivedAt))
+    else this.#circuit.answered()
+    return {
+      head,
+      from: this.name,
+      body: this.#read(body, signal, () => isCancelled),
+      cancel,
+      toOne: () => permit.toOne(),
+    }
+  }
+
+  #failed(error: RelaisError): RelaisError {
+    this.#errors++
+    this.#lastFailure = error
+    this.#circuit.failed(error.code)
+    return error
+  }
+
+  #declined(status: number, retryAt: Instant | undefined): void {
+    this.#lastFailure = { status, retryAt }
+    this.#circuit.declined()
+  }
+
+  /** Nobody waits for what is known: the circuit is open, and another request is its probe. */
+  #unavailable(): RelaisError {
+    this.#refused++
+    const failure = this.#lastFailure
+    const isError = failure instanceof RelaisError
+    const waitMs = Math.max(
+      this.#circuit.waitMs,
+      isError ? 0 : (failure?.retryAt ?? 0) - this.#context.clock(),
+    )
+    return new RelaisError('DESTINATION_UNAVAILABLE', {
+      details: isError
+        ? `it failed repeatedly, at last with ${failure.code}`
+        : `it answered ${failure?.status}`,
+      cause: isError ? failure : undefined,
+      receivedStatus: isError ? undefined : failure?.status,
+      nextHop: this.name,
+      retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)),
+    })
+  }
+
+  async *#read(
+    body: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+    isCancelled: () => boolean,
+  ): AsyncGenerator<Uint8Array> {
     try {
       for await (const chunk of body) {
         this.#bytes += chunk.byteLength
@@ -104,17 +215,19 @@ export class Origin implements Source {
       }
     } catch (error) {
       if (signal.aborted) throw signal.reason
-      this.#errors++
+      if (!isCancelled()) this.#errors++
       throw upstreamError(error, this.name, 'body')
     }
   }
 }
 
+/** The instant of a Retry-After (RFC 9110 section 10.2.3); undefined where there is none that can be read. */
+export function retryAtOf(fields: Fields, now: Instant): Instant | undefined {
+  const value = fields['retry-after']
+  if (typeof value !== 'string') return undefined
+  if (/^\d{1,9}$/.test(value)) return now + Number(value) * 1000
+  return parseHttpDate(value, now)
+}
+
 /** Whoever cancels a transfer knows that it did not end; the stream's own complaint tells nobody anything. */
 const ignoreCancelled = (): undefined => undefined
-
-/** The connection ended before a head came. */
-function isClosed(error: unknown): boolean {
-  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined
-  return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE'
-}

@@ -1,15 +1,24 @@
 /** The contract of the road: those who can answer what we cannot. */
 import type { ReceivedHead, RequestHead } from '../rfc/heads.ts'
 
+/**
+ * Who sets the pace of a body, and so how long it holds a connection.
+ *
+ * - `all`: a fill, which is read as fast as it comes.
+ * - `one`: a single viewer, who may be slow.
+ */
+export type Readers = 'all' | 'one'
+
 /** Anyone who can answer what we cannot: an origin, or the sibling that owns the key. */
 export interface Source {
   /** Its name in logs, /stats and Proxy-Status. */
   readonly name: string
   /**
-   * Asks for `request.target`, here what follows the route's prefix, and answers when the head has come. Rejects with a RelaisError when none came, and with the signal's
-   * reason when that is aborted first.
+   * Asks for `request.target`, here what follows the route's prefix, and answers when the head has come. Rejects with a
+   * RelaisError when none came, and with the signal's reason when that is aborted first. Bodies for one viewer may not
+   * take all connections; without `readers` the body is for all.
    */
-  fetch(request: RequestHead, signal: AbortSignal): Promise<UpstreamResponse>
+  fetch(request: RequestHead, signal: AbortSignal, readers?: Readers): Promise<UpstreamResponse>
 }
 
 /** A response whose head is here and whose body is on its way. */
@@ -24,4 +33,9 @@ export interface UpstreamResponse {
   readonly body: AsyncIterable<Uint8Array>
   /** Cancels the transfer when nobody wants the body. */
   cancel(): void
+  /**
+   * What was fetched for all is for one viewer alone after all. False: too many such hold connections already, and this
+   * one has to be cancelled and asked for again as such. Absent: it holds up nobody.
+   */
+  readonly toOne?: () => boolean
 }

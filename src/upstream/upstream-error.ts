@@ -30,6 +30,8 @@ const BY_CODE: Readonly<Record<string, ErrorName>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'TLS_CERTIFICATE',
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'TLS_CERTIFICATE',
   ERR_TLS_CERT_ALTNAME_INVALID: 'TLS_CERTIFICATE',
+  // Undici asserts what a status may be.
+  ERR_ASSERTION: 'RESPONSE_PROTOCOL',
 }
 
 /** What `error` means before the head has come (`head`), or in the middle of a body. */
@@ -40,6 +42,11 @@ export function upstreamError(error: unknown, nextHop: string, during: 'head' | 
   // The parser's own code (HPE_…) does not always get through.
   if (error instanceof errors.HTTPParserError) name = 'RESPONSE_PROTOCOL'
   if (name === undefined && (code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS'))) name = 'TLS_ERROR'
+  if (during === 'head') {
+    // Before there is a body its length cannot be wrong: the head has several, or one beside a transfer coding.
+    if (name === 'RESPONSE_INCOMPLETE') name = 'RESPONSE_PROTOCOL'
+    if (error instanceof errors.SocketError && error.message === 'bad upgrade') name = 'RESPONSE_PROTOCOL'
+  }
   // Half a body has its own word, whatever took the connection away.
   if (during === 'body' && name === 'CONNECTION_TERMINATED') name = 'RESPONSE_INCOMPLETE'
   const details = error instanceof Error ? error.message : String(error)

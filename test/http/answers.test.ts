@@ -13,6 +13,7 @@ import { Sender } from '../../src/http/send.ts'
 import { Traffic } from '../../src/http/traffic.ts'
 import { formatHttpDate } from '../../src/rfc/http-date.ts'
 import { openAgent } from '../../src/upstream/agent.ts'
+import { Budget } from '../../src/upstream/budget.ts'
 import { Origin } from '../../src/upstream/origin.ts'
 import { upstreamError } from '../../src/upstream/upstream-error.ts'
 import { barrier, until } from '../support/barrier.ts'
@@ -237,7 +238,10 @@ test('a broken cache is still a working proxy', async (t) => {
   const { http, upstream } = testConfig({ origins: [origin.url] })
   const agent = openAgent(upstream)
   const clock = testClock().now
-  const source = new Origin(origin.url, agent, clock)
+  const { connections, queue, queueTimeout, headTimeout } = upstream
+  const budget = new Budget({ connections, queue, queueTimeoutMs: queueTimeout })
+  const context = { dispatcher: agent, budget, headTimeoutMs: headTimeout, clock }
+  const source = new Origin(origin.url, context)
   const route = {
     prefix: '/',
     base: '/',

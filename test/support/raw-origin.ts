@@ -10,7 +10,7 @@ export interface RawOrigin {
 
 /** `answer` is called with each request's head. Stopped, connections and all, when the test ends. */
 export async function openRawOrigin(
-  t: TestContext,
+  t: Pick<TestContext, 'after'>,
   answer: (socket: Socket, head: string, nth: number) => unknown,
 ): Promise<RawOrigin> {
   const sockets = new Set<Socket>()

@@ -22,7 +22,10 @@ export interface TestOptions {
 }
 
 /** Closed when the test ends, if the test has not done so. */
-export async function openTestRelais(t: TestContext, options: TestOptions): Promise<TestRelais> {
+export async function openTestRelais(
+  t: Pick<TestContext, 'after'>,
+  options: TestOptions,
+): Promise<TestRelais> {
   const clock = options.clock ?? testClock()
   const log: Record<string, unknown>[] = []
   const logger = pino({ level: 'info' }, { write: (line: string) => log.push(JSON.parse(line)) })

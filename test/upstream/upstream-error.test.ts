@@ -36,7 +36,8 @@ for (const [error, name] of [
   [new errors.HeadersTimeoutError('late'), 'RESPONSE_TIMEOUT'],
   [new errors.BodyTimeoutError('late'), 'READ_TIMEOUT'],
   [new errors.HeadersOverflowError('large'), 'RESPONSE_HEAD_TOO_LARGE'],
-  [new errors.ResponseContentLengthMismatchError('short'), 'RESPONSE_INCOMPLETE'],
+  [new errors.ResponseContentLengthMismatchError('contradictory'), 'RESPONSE_PROTOCOL'],
+  [new errors.SocketError('bad upgrade'), 'RESPONSE_PROTOCOL'],
   [new errors.SocketError('closed'), 'CONNECTION_TERMINATED'],
   [new errors.HTTPParserError('garbage'), 'RESPONSE_PROTOCOL'],
 ] as const) {
@@ -51,6 +52,11 @@ test('a connection that ends in the middle of a body leaves it incomplete', () =
     upstreamError(new errors.SocketError('closed'), 'origin:80', 'body').code,
     'RESPONSE_INCOMPLETE',
   )
+})
+
+test('a length that is wrong once the head has come leaves the body incomplete', () => {
+  const short = new errors.ResponseContentLengthMismatchError('short')
+  assert.equal(upstreamError(short, 'origin:80', 'body').code, 'RESPONSE_INCOMPLETE')
 })
 
 test('of several attempts the first one speaks', () => {

@@ -1,0 +1,98 @@
+/** Whether an origin is asked at all: after repeated failure only once a second, until it answers again. */
+import type { ErrorName } from '../errors.ts'
+import type { Clock, Instant } from '../rfc/heads.ts'
+
+/** So many points of failure in a row open the circuit: five refusals, or two silences. */
+const POINTS_TO_OPEN = 10
+/** It said no, and at once. */
+const REFUSAL_POINTS = 2
+/** It let a viewer wait to the end of all patience: each more of them costs another viewer as much. */
+const SILENCE_POINTS = 5
+/** Failures further apart than this have nothing to do with each other. */
+const WINDOW_MS = 30_000
+/**
+ * Who has answered something a moment ago is not dead: else whoever knows one address that always fails could have
+ * the circuit opened for everyone by asking for it often.
+ */
+const ALIVE_MS = 1_000
+/** How often a dead origin is asked. */
+const PROBE_EVERY_MS = 1_000
+
+/** What speaks of the origin rather than of the one thing it was asked for. */
+const POINTS: Readonly<Partial<Record<ErrorName, number>>> = {
+  DNS_ERROR: REFUSAL_POINTS,
+  DNS_TIMEOUT: SILENCE_POINTS,
+  CONNECTION_REFUSED: REFUSAL_POINTS,
+  CONNECTION_TERMINATED: REFUSAL_POINTS,
+  CONNECTION_TIMEOUT: SILENCE_POINTS,
+  UNREACHABLE: REFUSAL_POINTS,
+  TLS_ERROR: REFUSAL_POINTS,
+  TLS_CERTIFICATE: REFUSAL_POINTS,
+  RESPONSE_TIMEOUT: SILENCE_POINTS,
+}
+
+/**
+ * Closed, everybody goes through. Open, one request a second does (half-open, in other words), and the first answer
+ * closes it. The probe is not waited for: a silent origin is asked anew each second, so that one that comes back is
+ * found within a second and not within the patience of the last probe.
+ */
+export class Circuit {
+  readonly #clock: Clock
+  #points = 0
+  #failedAt: Instant = Number.NEGATIVE_INFINITY
+  #answeredAt: Instant = Number.NEGATIVE_INFINITY
+  /** Undefined: closed. */
+  #probeAt: Instant | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  get isOpen(): boolean {
+    return this.#probeAt !== undefined
+  }
+
+  /** Milliseconds until somebody may go through, 0 to PROBE_EVERY_MS. */
+  get waitMs(): number {
+    if (this.#probeAt === undefined) return 0
+    // A clock that was set back must not keep an origin out for longer than the rule says.
+    const wait = this.#probeAt - this.#clock()
+    return wait > PROBE_EVERY_MS ? 0 : Math.max(0, wait)
+  }
+
+  /** Whether this request may go through; when the circuit is open it then is the probe of this second. */
+  enter(): boolean {
+    if (this.waitMs > 0) return false
+    if (this.isOpen) this.#probeAt = this.#clock() + PROBE_EVERY_MS
+    return true
+  }
+
+  /** It answered, and not with "not now". */
+  answered(): void {
+    this.#points = 0
+    this.#answeredAt = this.#clock()
+    this.#probeAt = undefined
+  }
+
+  /** It answered 502, 503 or 504. */
+  declined(): void {
+    this.#add(REFUSAL_POINTS)
+  }
+
+  /** No head came. What speaks of one response only changes nothing. */
+  failed(code: ErrorName): void {
+    const points = POINTS[code]
+    if (points !== undefined) this.#add(points)
+  }
+
+  #add(points: number): void {
+    if (this.isOpen) return
+    const now = this.#clock()
+    this.#points = (now - this.#failedAt > WINDOW_MS ? 0 : this.#points) + points
+    this.#failedAt = now
+    if (this.#points >= POINTS_TO_OPEN && now - this.#answeredAt >= ALIVE_MS) {
+      this.#points = 0
+      this.#probeAt = now + PROBE_EVERY_MS
+    }
+  }
+}
