@@ -1,0 +1,222 @@
+/** A dead origin is asked once a second, and a living one always. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { Circuit } from '../../src/upstream/circuit.ts'
+import { get } from '../support/client.ts'
+import { testClock } from '../support/clock.ts'
+import { openOrigin, reply } from '../support/origin.ts'
+import { openTestRelais, type TestRelais } from '../support/relais.ts'
+import { settled } from '../support/settled.ts'
+
+const REFUSING = 'http://127.0.0.1:1'
+const IMPATIENT = { connectTimeout: '500ms', headTimeout: '300ms', penalty: '10s' }
+
+test('five refusals in a row open it, four do not, and an answer starts the count anew', () => {
+  const circuit = new Circuit(testClock().now)
+  for (let failure = 0; failure < 4; failure++) circuit.failed('CONNECTION_REFUSED')
+  assert.equal(circuit.isOpen, false)
+  circuit.failed('CONNECTION_REFUSED')
+  assert.equal(circuit.isOpen, true)
+  circuit.answered()
+  assert.equal(circuit.isOpen, false)
+})
+
+test('two silences open it, for each of them cost a viewer all patience', () => {
+  for (const silence of ['RESPONSE_TIMEOUT', 'CONNECTION_TIMEOUT', 'DNS_TIMEOUT'] as const) {
+    const circuit = new Circuit(testClock().now)
+    circuit.failed(silence)
+    assert.equal(circuit.isOpen, false)
+    circuit.failed(silence)
+    assert.equal(circuit.isOpen, true)
+  }
+})
+
+test('failures of one response, and of what was never sent, do not count', () => {
+  const circuit = new Circuit(testClock().now)
+  for (const code of ['RESPONSE_PROTOCOL', 'RESPONSE_HEAD_TOO_LARGE', 'CONNECTION_LIMIT'] as const) {
+    for (let failure = 0; failure < 20; failure++) circuit.failed(code)
+  }
+  assert.equal(circuit.isOpen, false)
+})
+
+test('failures half a minute apart have nothing to do with each other', () => {
+  const clock = testClock()
+  const circuit = new Circuit(clock.now)
+  for (let failure = 0; failure < 20; failure++) {
+    circuit.declined()
+    clock.advance(30_001)
+  }
+  assert.equal(circuit.isOpen, false)
+})
+
+test('who answered within the last second is not dead, however much else fails', () => {
+  const clock = testClock()
+  const circuit = new Circuit(clock.now)
+  for (let second = 0; second < 10; second++) {
+    circuit.answered()
+    for (let failure = 0; failure < 100; failure++) circuit.declined()
+    clock.advance(999)
+    circuit.declined()
+    assert.equal(circuit.isOpen, false)
+  }
+  clock.advance(1)
+  circuit.declined()
+  assert.equal(circuit.isOpen, true)
+})
+
+test('open, it lets one request a second through, and no more when the last one still waits', () => {
+  const clock = testClock()
+  const circuit = new Circuit(clock.now)
+  for (let failure = 0; failure < 5; failure++) circuit.failed('CONNECTION_REFUSED')
+  let entered = 0
+  for (let ms = 0; ms < 10_000; ms += 10) {
+    if (circuit.enter()) entered++
+    clock.advance(10)
+  }
+  assert.equal(entered, 9)
+})
+
+test('a clock that is set back keeps nobody out', () => {
+  const clock = testClock()
+  const circuit = new Circuit(clock.now)
+  for (let failure = 0; failure < 5; failure++) circuit.failed('CONNECTION_REFUSED')
+  clock.advance(-3_600_000)
+  assert.equal(circuit.enter(), true)
+})
+
+async function ask(relais: TestRelais, path: string) {
+  const { status, headers, body } = await get(relais.url + path)
+  return {
+    status,
+    headers,
+    error: status >= 500 ? JSON.parse(String(body)).error : undefined,
+    body: String(body),
+  }
+}
+
+async function openWith(t: TestContext, origins: readonly string[], upstream = {}): Promise<TestRelais> {
+  return openTestRelais(t, { origins, file: { upstream: { ...IMPATIENT, ...upstream } } })
+}
+
+test('a dead origin fails five viewers; then one a second asks it, and all others are told at once', async (t) => {
+  const origin = await openOrigin(t, (_request, response) => response.socket?.destroy())
+  const relais = await openWith(t, [origin.url])
+  for (let viewer = 0; viewer < 5; viewer++) {
+    assert.equal((await ask(relais, `/seg${viewer}.ts`)).error, 'CONNECTION_TERMINATED')
+  }
+  // Each was asked for twice, for the first connection might have been an old one.
+  assert.equal(origin.count(), 10)
+  for (let viewer = 5; viewer < 25; viewer++) {
+    const { status, error, headers } = await ask(relais, `/seg${viewer}.ts`)
+    assert.equal(status, 503)
+    assert.equal(error, 'DESTINATION_UNAVAILABLE')
+    assert.equal(headers['retry-after'], '1')
+    assert.match(
+      String(headers['proxy-status']),
+      /error=destination_unavailable;next-hop="127\.0\.0\.1:\d+"$/,
+    )
+  }
+  assert.equal(origin.count(), 10)
+  relais.clock.advance(1_000)
+  assert.equal((await ask(relais, '/probe1.ts')).error, 'CONNECTION_TERMINATED')
+  assert.equal((await ask(relais, '/late1.ts')).error, 'DESTINATION_UNAVAILABLE')
+  const { routes } = await settled(relais)
+  assert.equal(routes[0]?.origins[0]?.circuit, 'open')
+  assert.equal(routes[0]?.origins[0]?.refused, 21)
+  origin.answer((_request, response) => reply(response, 'alive'))
+  relais.clock.advance(1_000)
+  assert.equal((await ask(relais, '/probe2.ts')).body, 'alive')
+  assert.equal((await ask(relais, '/late2.ts')).body, 'alive')
+  assert.equal((await settled(relais)).routes[0]?.origins[0]?.circuit, 'closed')
+})
+
+test('a hanging origin takes the patience of two viewers, not of all', async (t) => {
+  const origin = await openOrigin(t, () => undefined)
+  const relais = await openWith(t, [origin.url])
+  for (let viewer = 0; viewer < 2; viewer++) {
+    assert.equal((await ask(relais, `/seg${viewer}.ts`)).error, 'RESPONSE_TIMEOUT')
+  }
+  for (let viewer = 2; viewer < 50; viewer++) {
+    assert.equal((await ask(relais, `/seg${viewer}.ts`)).error, 'DESTINATION_UNAVAILABLE')
+  }
+  assert.equal(origin.count(), 2)
+})
+
+test('fifty viewers of one thing of an origin that hangs make one request and share its failure', async (t) => {
+  const origin = await openOrigin(t, () => undefined)
+  const relais = await openWith(t, [origin.url])
+  const answers = await Promise.all(Array.from({ length: 50 }, () => ask(relais, '/seg1.ts')))
+  for (const { error } of answers) assert.equal(error, 'RESPONSE_TIMEOUT')
+  assert.equal(origin.count(), 1)
+  assert.equal((await settled(relais)).origin.requests, 1)
+})
+
+test('fifty viewers of one thing of an origin that refuses at once ask it five times at most', async (t) => {
+  const relais = await openWith(t, [REFUSING])
+  const answers = await Promise.all(Array.from({ length: 50 }, () => ask(relais, '/seg1.ts')))
+  // Who comes after a refusal asks anew, until the circuit opens.
+  assert.ok((await settled(relais)).origin.requests <= 5)
+  for (const { error } of answers) {
+    assert.ok(error === 'CONNECTION_REFUSED' || error === 'DESTINATION_UNAVAILABLE', error)
+  }
+})
+
+test('where the last answer was a 503, the viewer learns that and when to come back', async (t) => {
+  const origin = await openOrigin(t, (_request, response) =>
+    reply(response, 'maintenance', { 'retry-after': '30' }, 503),
+  )
+  const relais = await openWith(t, [origin.url])
+  for (let viewer = 0; viewer < 5; viewer++) {
+    const { status, body } = await get(`${relais.url}/seg${viewer}.ts`)
+    assert.equal(status, 503)
+    assert.equal(String(body), 'maintenance')
+  }
+  const { status, error, headers } = await ask(relais, '/seg9.ts')
+  assert.equal(status, 503)
+  assert.equal(error, 'DESTINATION_UNAVAILABLE')
+  assert.match(String(headers['proxy-status']), /received-status=503/)
+  assert.equal(headers['retry-after'], '30')
+  assert.equal(origin.count(), 5)
+})
+
+test('while the circuit is open something stale stands in, without a wait', async (t) => {
+  const origin = await openOrigin(t, (_request, response) =>
+    reply(response, 'segment', { 'cache-control': 'max-age=1, stale-if-error=600' }),
+  )
+  const relais = await openWith(t, [origin.url])
+  await get(`${relais.url}/seg1.ts`)
+  relais.clock.advance(2_000)
+  origin.answer(() => undefined)
+  for (let viewer = 0; viewer < 2; viewer++) await get(`${relais.url}/other${viewer}.ts`)
+  const asked = origin.count()
+  const answer = await get(`${relais.url}/seg1.ts`)
+  assert.equal(String(answer.body), 'segment')
+  assert.match(String(answer.headers['cache-status']), /stale-if-error/)
+  assert.equal(origin.count(), asked)
+})
+
+test('a body that breaks off does not open the circuit', async (t) => {
+  const origin = await openOrigin(t, (_request, response) => {
+    response.writeHead(200, { 'content-length': '100' }).write('first', () => response.socket?.destroy())
+  })
+  const relais = await openWith(t, [origin.url])
+  for (let viewer = 0; viewer < 20; viewer++)
+    await get(`${relais.url}/seg${viewer}.ts`).catch(() => undefined)
+  assert.equal((await settled(relais)).routes[0]?.origins[0]?.circuit, 'closed')
+  assert.equal(origin.count(), 20)
+})
+
+test('with another origin nobody waits for the dead one but its probe, once a penalty', async (t) => {
+  const first = await openOrigin(t, () => undefined)
+  const second = await openOrigin(t, (_request, response) => reply(response, 'second'))
+  const relais = await openWith(t, [first.url, second.url])
+  // Its penalty over, it is first again: the second silence opens its circuit.
+  for (const path of ['/seg1.ts', '/seg2.ts']) {
+    assert.equal((await ask(relais, path)).body, 'second')
+    relais.clock.advance(10_000)
+  }
+  assert.equal(first.count(), 2)
+  const answers = Array.from({ length: 20 }, (_, viewer) => ask(relais, `/many${viewer}.ts`))
+  for (const { body } of await Promise.all(answers)) assert.equal(body, 'second')
+  assert.equal(first.count(), 3)
+})
