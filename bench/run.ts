@@ -1,7 +1,7 @@
 /**
  * Measures Relais beside nginx, Varnish and Traffic Server, and keeps what it found in bench/results.
  *
- *     npm run bench -- [hits|hits-of-parts|cold|cold-range|chunks|memory|idle|disk|all] [--rounds 5] [--seconds 2] [--size BYTES] [--also CHECKOUT]...
+ *     npm run bench -- [hits|hits-of-parts|cold|cold-range|chunks|memory|idle|disk|faults|all] [--rounds 5] [--seconds 2] [--size BYTES] [--also CHECKOUT]...
  *
  * `late` is `cold`, for late joiners are part of it. `--also` measures the src of another directory in the same run, to see what a change is worth.
  */
@@ -15,6 +15,7 @@ import { chunks } from './scenarios/chunks.ts'
 import { cold } from './scenarios/cold.ts'
 import { coldRange } from './scenarios/cold-range.ts'
 import { disk } from './scenarios/disk.ts'
+import { faults } from './scenarios/faults.ts'
 import { hits } from './scenarios/hits.ts'
 import { idle } from './scenarios/idle.ts'
 import { memory } from './scenarios/memory.ts'
@@ -45,6 +46,7 @@ const SCENARIOS: ReadonlyMap<string, () => Promise<Report>> = new Map([
   ['memory', memory],
   ['idle', idle],
   ['disk', disk],
+  ['faults', faults],
 ])
 
 const asked = positionals.map((name) => (name === 'late' ? 'cold' : name))

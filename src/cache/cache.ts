@@ -6,6 +6,7 @@ import type { Instant, RequestHead, ResponseHead } from '../rfc/heads.ts'
 import { matches } from '../rfc/vary.ts'
 import { GrowingBody } from '../store/growing-body.ts'
 import type { CacheKey, StoredResponse } from '../store/store.ts'
+import { sharedFailure } from '../upstream/declined.ts'
 import type { Answer, PassedAnswer, StoredAnswer } from './answer.ts'
 import { begun } from './beginning.ts'
 import { decide, mayStandIn, type Verdict } from './decide.ts'
@@ -188,17 +189,17 @@ export class Cache {
     const stale = status >= 500 ? this.#inPlace(fallback, request) : undefined
     // As long as something stands in nobody queues in vain.
     if (stale === undefined) this.#passes.remember(key, reason, this.#context.clock())
+    const failure = stale === undefined && part === 'follower' ? sharedFailure(response) : undefined
+    if (failure !== undefined) throw failure
     if (part === 'follower') return stale
-    // Asked for whole it is worth nothing to one who wants a part, and asked for in part to nobody.
-    if (stale !== undefined || !isAsked || request.fields['range'] !== undefined) {
+    // Asked for whole it is worth nothing to one who wants a part, and asked for in part to nobody. And a viewer who
+    // sets the pace alone waits his turn where too many such hold connections.
+    const isOfUse = isAsked && request.fields['range'] === undefined
+    if (stale !== undefined || !isOfUse || response.toOne?.() === false) {
       response.cancel()
       return stale ?? pass(this.#context.node, route, request, signal, 'bypass', walk.collapsed)
     }
-    // It was asked for on the flight's behalf, but from here on this viewer alone keeps it, and sets its pace.
-    if (response.toOne?.() === false) {
-      response.cancel()
-      return pass(this.#context.node, route, request, signal, 'bypass')
-    }
+    // It was asked for on the flight's behalf, but from here on this viewer alone keeps it.
     signal.addEventListener('abort', response.cancel, { once: true })
     return {
       kind: 'passed',

@@ -34,7 +34,8 @@ const POINTS: Readonly<Partial<Record<ErrorName, number>>> = {
 /**
  * Closed, everybody goes through. Open, one request a second does (half-open, in other words), and the first answer
  * closes it. The probe is not waited for: a silent origin is asked anew each second, so that one that comes back is
- * found within a second and not within the patience of the last probe.
+ * found within a second and not within the patience of the last probe. Who was sent before it opened waits on, each to
+ * the bound of his own: what he waits for may be slow by nature, such as a blocking reload.
  */
 export class Circuit {
   readonly #clock: Clock

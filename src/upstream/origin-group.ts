@@ -2,7 +2,8 @@
 import { type ErrorName, RelaisError } from '../errors.ts'
 import type { Clock, Instant, RequestHead } from '../rfc/heads.ts'
 import { planOf, type ResumePolicy } from './continuation.ts'
-import { type Origin, type OriginStats, retryAtOf } from './origin.ts'
+import { isDeclined, retryAtOf } from './declined.ts'
+import type { Origin, OriginStats } from './origin.ts'
 import { type Begun, type Road, resumed } from './resumed-body.ts'
 import type { Readers, Source, UpstreamResponse } from './source.ts'
 
@@ -82,7 +83,7 @@ export class OriginGroup implements Source {
       if (!isLast && origin.isOpen) this.#penalise(origin)
       try {
         const response = await this.#ask(origin, request, signal, readers)
-        if (isLast || !origin.declines(response)) return { origin, request, response, readers }
+        if (isLast || !isDeclined(response.head)) return { origin, request, response, readers }
         response.cancel()
       } catch (error) {
         if (signal.aborted) throw error
@@ -102,7 +103,7 @@ export class OriginGroup implements Source {
     try {
       const response = await origin.fetch(request, signal, readers)
       const { fields, receivedAt } = response.head
-      if (origin.declines(response)) this.#penalise(origin, retryAtOf(fields, receivedAt))
+      if (isDeclined(response.head)) this.#penalise(origin, retryAtOf(fields, receivedAt))
       else this.#penalisedUntil.delete(origin)
       return response
     } catch (error) {

@@ -2,9 +2,9 @@
 import type { Dispatcher } from 'undici'
 import { RelaisError } from '../errors.ts'
 import type { Clock, Fields, Instant, RequestHead } from '../rfc/heads.ts'
-import { parseHttpDate } from '../rfc/http-date.ts'
 import type { Budget, Permit } from './budget.ts'
 import { Circuit } from './circuit.ts'
+import { isDeclined, retryAfterSeconds, retryAtOf } from './declined.ts'
 import { exchange } from './exchange.ts'
 import { faultOf } from './response-fault.ts'
 import type { Readers, Source, UpstreamResponse } from './source.ts'
@@ -43,9 +43,6 @@ export interface OriginContext {
   readonly clock: Clock
 }
 
-/** Answers that say "not me, not now" rather than something about the resource (RFC 9110 sections 15.6.3 to 15.6.5). */
-const NOT_NOW: ReadonlySet<number> = new Set([502, 503, 504])
-
 export class Origin implements Source {
   readonly name: string
   /** Counted by the bodies that are resumed. */
@@ -80,11 +77,6 @@ export class Origin implements Source {
   /** Whether it failed so often that it is asked once a second only. */
   get isOpen(): boolean {
     return this.#circuit.isOpen
-  }
-
-  /** Whether an answer says that somebody else should be asked. */
-  declines({ head }: UpstreamResponse): boolean {
-    return NOT_NOW.has(head.status)
   }
 
   /**
@@ -160,7 +152,7 @@ export class Origin implements Source {
       throw this.#failed(new RelaisError('RESPONSE_PROTOCOL', { details: fault, nextHop: this.name }))
     }
     body.once('close', () => permit.release())
-    if (NOT_NOW.has(head.status)) this.#declined(head.status, retryAtOf(fields, head.receivedAt))
+    if (isDeclined(head)) this.#declined(head.status, retryAtOf(fields, head.receivedAt))
     else this.#circuit.answered()
     return {
       head,
@@ -188,10 +180,9 @@ export class Origin implements Source {
     this.#refused++
     const failure = this.#lastFailure
     const isError = failure instanceof RelaisError
-    const waitMs = Math.max(
-      this.#circuit.waitMs,
-      isError ? 0 : (failure?.retryAt ?? 0) - this.#context.clock(),
-    )
+    const now = this.#context.clock()
+    const retryAt = isError ? undefined : failure?.retryAt
+    const waitAt = Math.max(retryAt ?? now, now + this.#circuit.waitMs)
     return new RelaisError('DESTINATION_UNAVAILABLE', {
       details: isError
         ? `it failed repeatedly, at last with ${failure.code}`
@@ -199,7 +190,7 @@ export class Origin implements Source {
       cause: isError ? failure : undefined,
       receivedStatus: isError ? undefined : failure?.status,
       nextHop: this.name,
-      retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)),
+      retryAfterSeconds: retryAfterSeconds(waitAt, now) ?? 1,
     })
   }
 
@@ -219,14 +210,6 @@ export class Origin implements Source {
       throw upstreamError(error, this.name, 'body')
     }
   }
-}
-
-/** The instant of a Retry-After (RFC 9110 section 10.2.3); undefined where there is none that can be read. */
-export function retryAtOf(fields: Fields, now: Instant): Instant | undefined {
-  const value = fields['retry-after']
-  if (typeof value !== 'string') return undefined
-  if (/^\d{1,9}$/.test(value)) return now + Number(value) * 1000
-  return parseHttpDate(value, now)
 }
 
 /** Whoever cancels a transfer knows that it did not end; the stream's own complaint tells nobody anything. */

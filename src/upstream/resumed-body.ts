@@ -123,9 +123,7 @@ class ResumedBody {
         if (last !== undefined && this.#position > last && this.#until !== last) return undefined
       }
     } catch (error) {
-      if (this.#stop.signal.aborted || !(error instanceof RelaisError) || !STOPPED.has(error.code))
-        throw error
-      // What is missing may be nothing but the end of the framing.
+      if (this.#stop.signal.aborted || !isStopped(error)) throw error // What is missing may be nothing but the end of the framing.
       return this.#isWhole() ? undefined : error
     }
     if (this.#isWhole() || (last === undefined && this.#skip === 0)) return undefined
@@ -225,4 +223,12 @@ async function paused(ms: number, signal: AbortSignal): Promise<void> {
   } catch {
     throw signal.reason // the timer's own error says only that it was aborted
   }
+}
+
+function isStopped(error: unknown): error is RelaisError {
+  if (!(error instanceof RelaisError) || !STOPPED.has(error.code)) return false
+  const { cause } = error
+  const code: unknown = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  // It is Relais that ends, and its pool with it.
+  return code !== 'UND_ERR_DESTROYED' && code !== 'UND_ERR_CLOSED'
 }

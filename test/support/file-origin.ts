@@ -64,7 +64,7 @@ function answerTo(
   const { body, etag, lastModified, fields = '', isChunked = false, isWholeOnly = false } = file
   const size = body.byteLength
   const common = [
-    'cache-control: max-age=60',
+    'cache-control: max-age=86400',
     'date: Thu, 01 Jan 2026 00:00:00 GMT',
     ...(etag === undefined ? [] : [`etag: ${etag}`]),
     ...(lastModified === undefined ? [] : [`last-modified: ${lastModified}`]),

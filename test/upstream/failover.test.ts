@@ -1,6 +1,7 @@
 /** Several origins of one route: the next is asked when one fails, and the one that failed is left alone for a while. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { barrier, until } from '../support/barrier.ts'
 import { get } from '../support/client.ts'
 import { openOrigin, reply, type TestOrigin } from '../support/origin.ts'
 import { openTestRelais, type TestRelais } from '../support/relais.ts'
@@ -150,4 +151,51 @@ test('a mark on one route does not reach the other', async (t) => {
   const relais = await openTestRelais(t, { file: { routes } })
   assert.equal(await bodyOf(relais, '/a/seg1.ts'), 'second')
   assert.equal(await bodyOf(relais, '/b/seg1.ts'), 'first')
+})
+
+for (const [retryAfter, penaltyMs] of [
+  ['30', 30_000],
+  ['1', 1_000],
+  ['3600', 60_000],
+  ['Thu, 01 Jan 2026 00:00:20 GMT', 20_000],
+  ['soon', 10_000],
+] as const) {
+  test(`an origin that answers 503 with Retry-After: ${retryAfter} is asked last for ${penaltyMs} ms`, async (t) => {
+    const first = await openOrigin(t, (_request, response) =>
+      reply(response, 'sorry', { 'retry-after': retryAfter }, 503),
+    )
+    const second = await openOrigin(t, (_request, response) => reply(response, 'second', FRESH))
+    const relais = await openTestRelais(t, {
+      origins: [first.url, second.url],
+      file: { upstream: IMPATIENT },
+    })
+    assert.equal(await bodyOf(relais, '/seg1.ts'), 'second')
+    serve(first, 200, 'first')
+    relais.clock.advance(penaltyMs - 1)
+    assert.equal(await bodyOf(relais, '/seg2.ts'), 'second')
+    relais.clock.advance(1)
+    assert.equal(await bodyOf(relais, '/seg3.ts'), 'first')
+  })
+}
+
+test('fifty viewers of one thing of an overloaded origin make one request: one gets its page, the others its failure', async (t) => {
+  const held = barrier()
+  const origin = await openOrigin(t, async (_request, response) => {
+    await held.opened
+    reply(response, 'overloaded', { 'retry-after': '7' }, 503)
+  })
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  const asked = Array.from({ length: 50 }, () => get(`${relais.url}/seg1.ts`))
+  await until(async () => (await relais.stats()).viewers >= 50 && origin.count() === 1, 'all have asked')
+  held.open()
+  const answers = await Promise.all(asked)
+  assert.equal(origin.count(), 1)
+  assert.deepEqual([...new Set(answers.map(({ status }) => status))], [503])
+  assert.equal(answers.filter(({ body }) => String(body) === 'overloaded').length, 1)
+  const others = answers.filter(({ body }) => String(body) !== 'overloaded')
+  for (const { headers, body } of others) {
+    assert.equal(JSON.parse(String(body)).error, 'DESTINATION_UNAVAILABLE')
+    assert.match(String(headers['proxy-status']), /received-status=503/)
+    assert.equal(headers['retry-after'], '7')
+  }
 })

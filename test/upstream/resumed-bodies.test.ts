@@ -1,60 +1,26 @@
 /** A body that stops in the middle goes on, from wherever the rest of the same thing can be had; else it breaks visibly. */
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { until } from '../support/barrier.ts'
 import { get } from '../support/client.ts'
-import { type Fault, openFileOrigin, type ServedFile } from '../support/file-origin.ts'
+import { openFileOrigin } from '../support/file-origin.ts'
 import { openRawOrigin } from '../support/raw-origin.ts'
-import { openTestRelais, type TestRelais } from '../support/relais.ts'
 import { settled } from '../support/settled.ts'
 import { openViewer } from '../support/viewer.ts'
+import {
+  at,
+  BODY,
+  DATED,
+  firstAt,
+  getBroken,
+  getWhole,
+  openRelais,
+  resumptions,
+  TAGGED,
+} from './support/breaking.ts'
 
-const BODY = Buffer.from('0123456789abcdefghijklmnopqrstuvwxyz')
-const TAGGED: ServedFile = { body: BODY, etag: '"1"' }
-const DATED: ServedFile = { body: BODY, lastModified: 'Wed, 31 Dec 2025 00:00:00 GMT' }
-const UPSTREAM = { connectTimeout: '500ms', headTimeout: '300ms', idleTimeout: '200ms', resumeTimeout: '3s' }
-
-const at = (after: number, how: Fault['how'] = 'close'): Fault => ({ after, how })
-const firstAt =
-  (fault: Fault) =>
-  (_request: unknown, nth: number): Fault | undefined =>
-    nth === 1 ? fault : undefined
-
-function openRelais(
-  t: TestContext,
-  origins: readonly { url: string }[],
-  upstream: Record<string, unknown> = {},
-  route: Record<string, unknown> = {},
-): Promise<TestRelais> {
-  const routes = [{ prefix: '/', origins: origins.map(({ url }) => url), ...route }]
-  return openTestRelais(t, { file: { routes, upstream: { ...UPSTREAM, ...upstream } } })
-}
-
-async function resumptions(relais: TestRelais): Promise<(readonly [number, number])[]> {
-  const { routes } = await settled(relais)
-  return (routes[0]?.origins ?? []).map(({ resumptions: { tried, succeeded } }) => [tried, succeeded])
-}
-
-async function getWhole(relais: TestRelais, body = BODY): Promise<void> {
-  const answer = await get(`${relais.url}/seg1.ts`)
-  assert.equal(String(answer.body), String(body))
-  assert.equal(answer.isWhole, true)
-  await settled(relais)
-  const hit = await get(`${relais.url}/seg1.ts`)
-  assert.match(String(hit.headers['cache-status']), /; hit/)
-  assert.equal(String(hit.body), String(body))
-}
-
-/** What came is the beginning, the viewer can tell that it is no more, and nothing is kept. */
-async function getBroken(relais: TestRelais, came?: string): Promise<void> {
-  // A reset may overtake what was sent before it, the head included.
-  const seen = await get(`${relais.url}/seg1.ts`).catch(() => undefined)
-  assert.notEqual(seen?.isWhole, true)
-  const body = String(seen?.body ?? '')
-  assert.ok((came ?? String(BODY)).startsWith(body), body)
-  assert.equal((await settled(relais)).memory.entries, 0)
-}
+const COMMON = 'cache-control: max-age=60\r\netag: "1"\r\n'
 
 for (const how of ['close', 'reset', 'silence'] as const) {
   for (const isChunked of [false, true]) {
@@ -234,74 +200,6 @@ test('another version at the next origin is refused, and the first one asked aga
   assert.equal(second.asked.length, 1)
 })
 
-const CHANGED: readonly [string, (body: Buffer) => ServedFile][] = [
-  ['another ETag', (body) => ({ body, etag: '"2"' })],
-  ['another ETag and without ranges', (body) => ({ body, etag: '"2"', isWholeOnly: true })],
-  ['no ETag any more', (body) => ({ body, isWholeOnly: true })],
-  ['a weak ETag', (body) => ({ body, etag: 'W/"1"', isWholeOnly: true })],
-  [
-    'the same ETag and another length',
-    () => ({ body: BODY.subarray(0, 30), etag: '"1"', isWholeOnly: true }),
-  ],
-  ['the same ETag and another total', () => ({ body: BODY.subarray(0, 30), etag: '"1"' })],
-]
-
-for (const [what, changed] of CHANGED) {
-  test(`a body that comes again with ${what} breaks, and nothing of it is kept`, async (t) => {
-    const upper = Buffer.from(String(BODY).toUpperCase())
-    const origin = await openFileOrigin(
-      t,
-      (_request, nth) => (nth === 1 ? TAGGED : changed(upper)),
-      firstAt(at(10)),
-    )
-    const relais = await openRelais(t, [origin])
-    await getBroken(relais, '0123456789')
-    assert.equal(origin.asked.length, 2)
-    assert.deepEqual(await resumptions(relais), [[1, 0]])
-  })
-}
-
-const COMMON = 'cache-control: max-age=60\r\netag: "1"\r\n'
-const LYING: readonly [string, string][] = [
-  ['begins elsewhere', 'HTTP/1.1 206 P\r\netag: "1"\r\ncontent-range: bytes 9-35/36\r\n'],
-  ['has another total', 'HTTP/1.1 206 P\r\netag: "1"\r\ncontent-range: bytes 10-35/40\r\n'],
-  ['has another ETag', 'HTTP/1.1 206 P\r\netag: "2"\r\ncontent-range: bytes 10-35/36\r\n'],
-  ['has no ETag', 'HTTP/1.1 206 P\r\ncontent-range: bytes 10-35/36\r\n'],
-  ['has no Content-Range', 'HTTP/1.1 206 P\r\netag: "1"\r\n'],
-  [
-    'has another coding',
-    'HTTP/1.1 206 P\r\netag: "1"\r\ncontent-encoding: gzip\r\ncontent-range: bytes 10-35/36\r\n',
-  ],
-]
-
-for (const [what, lines] of LYING) {
-  test(`a continuation that ${what} is refused`, async (t) => {
-    const origin = await openRawOrigin(t, (socket, _head, nth) => {
-      if (nth === 1) socket.end(`HTTP/1.1 200 OK\r\n${COMMON}content-length: 36\r\n\r\n0123456789`)
-      else socket.write(`${lines}content-length: 26\r\n\r\nABCDEFGHIJKLMNOPQRSTUVWXYZ`)
-    })
-    await getBroken(await openRelais(t, [origin], { resumeTimeout: '400ms' }), '0123456789')
-    const honest = await openFileOrigin(t, () => TAGGED)
-    const liar = await openRawOrigin(t, (socket, _head, nth) => {
-      if (nth === 1) socket.end(`HTTP/1.1 200 OK\r\n${COMMON}content-length: 36\r\n\r\n0123456789`)
-      else socket.write(`${lines}content-length: 26\r\n\r\nABCDEFGHIJKLMNOPQRSTUVWXYZ`)
-    })
-    await getWhole(await openRelais(t, [liar, honest]))
-  })
-}
-
-test('a rest of unknown end is refused, for nobody could tell that it was cut', async (t) => {
-  const origin = await openRawOrigin(t, (socket, _head, nth) => {
-    if (nth === 1)
-      socket.end(`HTTP/1.1 200 OK\r\n${COMMON}transfer-encoding: chunked\r\n\r\na\r\n0123456789\r\n`)
-    else
-      socket.write(
-        `HTTP/1.1 206 P\r\n${COMMON}content-range: bytes 10-14/*\r\ncontent-length: 5\r\n\r\nabcde`,
-      )
-  })
-  await getBroken(await openRelais(t, [origin]))
-})
-
 test('a coded body is continued in the same coding', async (t) => {
   const body = gzipSync(BODY)
   const file = { body, etag: '"1"', fields: 'content-encoding: gzip\r\n' }
@@ -311,57 +209,6 @@ test('a coded body is continued in the same coding', async (t) => {
   assert.deepEqual(answer.body, body)
   assert.equal(answer.isWhole, true)
   assert.equal(origin.asked.length, 2)
-})
-
-const UNVALIDATED: readonly [string, ServedFile][] = [
-  ['a weak ETag', { ...DATED, etag: 'W/"1"' }],
-  ['a Last-Modified of this very second', { body: BODY, lastModified: 'Thu, 01 Jan 2026 00:00:00 GMT' }],
-]
-
-for (const [what, file] of UNVALIDATED) {
-  test(`${what} is not enough to continue a body`, async (t) => {
-    const origin = await openFileOrigin(t, () => file, firstAt(at(10)))
-    await getBroken(await openRelais(t, [origin]), '0123456789')
-    assert.equal(origin.asked.length, 1)
-  })
-
-  test(`${what} is enough with equal length and Last-Modified, where the route says so`, async (t) => {
-    const origin = await openFileOrigin(t, () => file, firstAt(at(10)))
-    await getWhole(await openRelais(t, [origin], {}, { resume: 'same-length' }))
-    assert.equal(origin.asked[1]?.ifRange, undefined)
-  })
-}
-
-for (const [what, changed] of [
-  ['another length', { ...DATED, body: Buffer.from(`${BODY}${BODY}`) }],
-  ['another Last-Modified', { ...DATED, lastModified: 'Tue, 30 Dec 2025 00:00:00 GMT' }],
-  ['no Last-Modified', { body: BODY }],
-] as const) {
-  test(`${what} breaks a body also where equal length and Last-Modified would do`, async (t) => {
-    const file = { ...DATED, etag: 'W/"1"' }
-    for (const isWholeOnly of [false, true]) {
-      const origin = await openFileOrigin(
-        t,
-        (_request, nth) => (nth === 1 ? file : { ...changed, etag: 'W/"1"', isWholeOnly }),
-        firstAt(at(10)),
-      )
-      await getBroken(await openRelais(t, [origin], {}, { resume: 'same-length' }), '0123456789')
-    }
-  })
-}
-
-test('with equal length and Last-Modified the ETags of two origins may differ, those of one may not', async (t) => {
-  const file = { ...DATED, etag: '"1"' }
-  const first = await openFileOrigin(t, () => file, firstAt(at(10, 'silence')))
-  const second = await openFileOrigin(t, () => ({ ...file, etag: '"other"' }))
-  await getWhole(await openRelais(t, [first, second], {}, { resume: 'same-length' }))
-  assert.equal(second.asked[0]?.ifRange, undefined)
-  const alone = await openFileOrigin(
-    t,
-    (_request, nth) => (nth === 1 ? file : { ...file, etag: '"other"' }),
-    firstAt(at(10)),
-  )
-  await getBroken(await openRelais(t, [alone], {}, { resume: 'same-length' }), '0123456789')
 })
 
 test('a body that only its connection ends is left as it came', async (t) => {
@@ -434,4 +281,14 @@ test('when the last viewer leaves, nobody is asked for the rest any more', async
   )
   assert.ok(asked <= 5, String(asked))
   assert.equal(origin.asked.length, asked)
+})
+
+test('a Relais that ends asks for the rest of nothing', async (t) => {
+  const origin = await openFileOrigin(t, () => TAGGED, firstAt(at(10, 'silence')))
+  const relais = await openRelais(t, [origin], { idleTimeout: '60s' })
+  const viewer = openViewer(`${relais.url}/seg1.ts`)
+  await viewer.reached(10)
+  await relais.close()
+  await viewer.answer.catch(() => undefined)
+  assert.deepEqual(await resumptions(relais), [[0, 0]])
 })
