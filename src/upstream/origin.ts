@@ -134,7 +134,10 @@ export class Origin implements Source {
       const target = this.path + request.target
       response = await exchange(dispatcher, address, { ...request, target }, headTimeoutMs, signal)
     } catch (error) {
-      if (signal.aborted) throw signal.reason
+      if (signal.aborted) {
+        this.#abandoned(clock() - requestedAt)
+        throw signal.reason
+      }
       throw this.#failed(upstreamError(error, this.name, 'head'))
     }
     const { body } = response
@@ -168,6 +171,17 @@ export class Origin implements Source {
     this.#lastFailure = error
     this.#circuit.failed(error.code)
     return error
+  }
+
+  /**
+   * Players give up before Relais does, and then nobody would ever learn that the origin is silent. Who left earlier
+   * than half-way may have had reasons of his own.
+   */
+  #abandoned(waitedMs: number): void {
+    if (waitedMs < this.#context.headTimeoutMs / 2) return
+    const details = `its viewers gave up after ${waitedMs} ms`
+    this.#lastFailure = new RelaisError('RESPONSE_TIMEOUT', { details, nextHop: this.name })
+    this.#circuit.failed('RESPONSE_TIMEOUT')
   }
 
   #declined(status: number, retryAt: Instant | undefined): void {

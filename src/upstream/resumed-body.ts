@@ -30,6 +30,8 @@ const STOPPED: ReadonlySet<ErrorName> = new Set([
 
 /** Before each attempt that follows one without a single new byte; behind the last one the body is given up. */
 const PAUSES_MS = [0, 100, 300, 900, 2_700] as const
+/** Of the time there is, how much one attempt of several may take. */
+const SHARE_OF_ATTEMPT = 1 / 3
 /** An attempt that brings less is meagre, and after so many meagre ones a body is given up: it would never end. */
 const MEAGRE_BYTES = 64 * 1024
 const MAX_MEAGRE = 64
@@ -157,15 +159,11 @@ class ResumedBody {
     if (this.#position - this.#resumedAt < MEAGRE_BYTES) this.#meagre++
     this.#resumedAt = this.#position
     this.#current.cancel()
-    const late = new AbortController()
-    const tooLate = new Error(`nothing went on within ${this.#timeoutMs} ms`)
-    const timer = setTimeout(() => late.abort(tooLate), this.#timeoutMs)
-    const stop = (): void => late.abort(this.#stop.signal.reason)
-    this.#stop.signal.addEventListener('abort', stop, { once: true })
+    const { signal, clear } = boundedBy(this.#timeoutMs, this.#stop.signal)
     let why = `it stopped ${this.#meagre} times soon after it had gone on`
     try {
       while (this.#dry < PAUSES_MS.length && this.#meagre <= MAX_MEAGRE) {
-        const answer = await this.#attempt(failure, late.signal)
+        const answer = await this.#attempt(failure, signal)
         if (answer === 'goes-on') return
         why = answer
       }
@@ -173,7 +171,7 @@ class ResumedBody {
       if (this.#stop.signal.aborted) throw this.#stop.signal.reason
       why = error instanceof Error ? error.message : String(error)
     } finally {
-      clearTimeout(timer)
+      clear()
     }
     const details = `${this.#position - this.#plan.first} bytes had come, and nobody went on: ${why}`
     throw new RelaisError(failure.code, { details, cause: failure, nextHop: failure.nextHop })
@@ -191,12 +189,17 @@ class ResumedBody {
     const isSameOrigin = origin === this.#begun.origin
     const request = continuing(this.#plan, this.#begun.request, this.#position, isSameOrigin)
     origin.resumptions.tried++
+    // Where there is another one to be asked, one that is silent may not use up all the time.
+    const patienceMs = candidates.length > 1 ? this.#timeoutMs * SHARE_OF_ATTEMPT : this.#timeoutMs
+    const { signal: bound, clear } = boundedBy(patienceMs, signal)
     let response: UpstreamResponse
     try {
-      response = await this.#road.ask(origin, request, signal, this.#readers)
+      response = await this.#road.ask(origin, request, bound, this.#readers)
     } catch (error) {
       signal.throwIfAborted()
       return error instanceof Error ? error.message : String(error)
+    } finally {
+      clear()
     }
     const judgement = judge(this.#plan, this.#position, response.head, isSameOrigin)
     if (judgement.kind === 'refused') {
@@ -213,6 +216,15 @@ class ResumedBody {
     this.#current = response
     return 'goes-on'
   }
+}
+
+/** A signal that follows another one, and aborts by itself after `ms` unless that is cleared. */
+function boundedBy(ms: number, signal: AbortSignal): { signal: AbortSignal; clear: () => void } {
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(new Error(`nothing came within ${ms} ms`)), ms)
+  if (signal.aborted) late.abort(signal.reason)
+  signal.addEventListener('abort', () => late.abort(signal.reason), { once: true })
+  return { signal: late.signal, clear: () => clearTimeout(timer) }
 }
 
 async function paused(ms: number, signal: AbortSignal): Promise<void> {

@@ -7,6 +7,7 @@ import { testClock } from '../support/clock.ts'
 import { openOrigin, reply } from '../support/origin.ts'
 import { openTestRelais, type TestRelais } from '../support/relais.ts'
 import { settled } from '../support/settled.ts'
+import { openViewer } from '../support/viewer.ts'
 
 const REFUSING = 'http://127.0.0.1:1'
 const IMPATIENT = { connectTimeout: '500ms', headTimeout: '300ms', penalty: '10s' }
@@ -140,6 +141,26 @@ test('a hanging origin takes the patience of two viewers, not of all', async (t)
     assert.equal((await ask(relais, `/seg${viewer}.ts`)).error, 'DESTINATION_UNAVAILABLE')
   }
   assert.equal(origin.count(), 2)
+})
+
+test('viewers who give up on a hanging origin before Relais does open the circuit as well', async (t) => {
+  const origin = await openOrigin(t, () => undefined)
+  const relais = await openWith(t, [origin.url], { headTimeout: '15s' })
+  const leave = async (nth: number, waitedMs: number): Promise<void> => {
+    const viewer = openViewer(`${relais.url}/seg${nth}.ts`)
+    await origin.reached(nth)
+    relais.clock.advance(waitedMs)
+    viewer.leave()
+    await viewer.answer.catch(() => undefined)
+    await settled(relais)
+  }
+  // Who leaves early has reasons of his own.
+  for (let nth = 1; nth <= 5; nth++) await leave(nth, 7_000)
+  assert.equal((await relais.stats()).routes[0]?.origins[0]?.circuit, 'closed')
+  await leave(6, 10_000)
+  await leave(7, 10_000)
+  assert.equal((await ask(relais, '/seg8.ts')).error, 'DESTINATION_UNAVAILABLE')
+  assert.equal((await relais.stats()).origin.errors, 0)
 })
 
 test('fifty viewers of one thing of an origin that hangs make one request and share its failure', async (t) => {

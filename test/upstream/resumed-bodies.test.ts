@@ -172,6 +172,15 @@ test('the next origin has the rest when the first one is gone', async (t) => {
   )
 })
 
+test('an origin that does not answer for the rest leaves the next one time to do so', async (t) => {
+  const first = await openRawOrigin(t, (socket, _head, nth) => {
+    if (nth === 1) socket.end(`HTTP/1.1 200 OK\r\n${COMMON}content-length: 36\r\n\r\n0123456789`)
+  })
+  const second = await openFileOrigin(t, () => TAGGED)
+  await getWhole(await openRelais(t, [first, second], { headTimeout: '60s', resumeTimeout: '600ms' }))
+  assert.equal(first.requests, 2)
+})
+
 test('after a silence the next origin is asked first, and the silent one last for a while', async (t) => {
   const first = await openFileOrigin(t, () => TAGGED, firstAt(at(10, 'silence')))
   const second = await openFileOrigin(t, () => TAGGED)
