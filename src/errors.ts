@@ -104,6 +104,11 @@ export const ERRORS = {
     proxyStatus: 'http_protocol_error',
     message: "The origin's response is not valid HTTP.",
   },
+  RESPONSE_RANGE: {
+    status: 502,
+    proxyStatus: 'http_protocol_error',
+    message: "The origin's partial response is not the part that was asked for.",
+  },
   BAD_MANIFEST: {
     status: 502,
     proxyStatus: 'http_response_body_size',
@@ -129,6 +134,11 @@ export interface RelaisErrorOptions {
   readonly nextHop?: string | undefined
   readonly receivedStatus?: number | undefined
   readonly retryAfterSeconds?: number
+}
+
+/** Whether an origin answered with another part than it was asked for: then the whole may still be right. */
+export function isRangeLie(error: unknown): error is RelaisError {
+  return error instanceof RelaisError && error.code === 'RESPONSE_RANGE'
 }
 
 /** An error that a client may see. `details` and `cause` are for the log, not for the client. */

@@ -1,4 +1,5 @@
 /** A fill: asks upstream, decides what may be kept, and has it kept while all who wait read it. */
+import { isRangeLie } from '../errors.ts'
 import { isManifest } from '../media/kind.ts'
 import { omitFields } from '../rfc/connection.ts'
 import { freshnessOf } from '../rfc/freshness.ts'
@@ -42,7 +43,14 @@ async function ask(
   const request = opening === undefined ? whole : ranged(whole, opening)
   const validators = stored === undefined ? undefined : validatorsOf(stored.head.fields)
   const asked = validators === undefined ? request : conditional(request, validators)
-  const response = withoutCookies(route, await route.source.fetch(asked, signal))
+  let response: UpstreamResponse
+  try {
+    response = withoutCookies(route, await route.source.fetch(asked, signal))
+  } catch (error) {
+    if (opening === undefined || !isRangeLie(error)) throw error
+    // The origin's ranges cannot be relied on; the whole may be.
+    return ask(context, { ...order, stored: undefined }, undefined, signal, land)
+  }
   if (response.head.status !== 304 || stored === undefined) {
     if (opening === undefined) return receive(context, order, response, mayBeCut(context, order), land)
     const again = (next: ByteRange | undefined): Promise<Filled> => {

@@ -1,6 +1,7 @@
 /** The slices of large bodies: had from store, from a fill under way, or asked of upstream, each one once. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
+import { isRangeLie } from '../errors.ts'
 import type { Instant, RequestHead } from '../rfc/heads.ts'
 import type { ByteRange } from '../rfc/range.ts'
 import { GrowingBody } from '../store/growing-body.ts'
@@ -256,7 +257,9 @@ export class Slices {
   ): Promise<Filled> {
     const range = rangeOfSlice(sliced, index)
     const asked = ranged(shared(route, request, this.#context.node), range, bindingValidator(head.fields))
-    const response = await route.source.fetch(asked, signal)
+    const response = await route.source.fetch(asked, signal).catch((error: unknown) => {
+      throw isRangeLie(error) ? new SliceError('unranged', error.message) : error
+    })
     const error = judge(response.head, head, sliced, range)
     if (error === undefined) return await this.#receive(head, sliced, index, request.target, response, land)
     response.cancel()

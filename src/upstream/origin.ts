@@ -152,7 +152,7 @@ export class Origin implements Source {
     const fault = faultOf(request, head)
     if (fault !== undefined) {
       cancel()
-      throw this.#failed(new RelaisError('RESPONSE_PROTOCOL', { details: fault, nextHop: this.name }))
+      throw this.#failed(new RelaisError(fault.code, { details: fault.details, nextHop: this.name }))
     }
     body.once('close', () => permit.release())
     if (isDeclined(head)) this.#declined(head.status, retryAtOf(fields, head.receivedAt))

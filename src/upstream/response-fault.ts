@@ -2,9 +2,21 @@
 import { type Fields, fieldLines, fieldValue, type RequestHead, type ResponseHead } from '../rfc/heads.ts'
 import { parseContentRange, parseRange, type RangeSpec } from '../rfc/range.ts'
 
-/** A sentence for the log; undefined when the response may be believed. */
-export function faultOf(request: RequestHead, response: ResponseHead): string | undefined {
-  return faultOfFraming(response.fields) ?? faultOfStatus(request, response)
+export interface Fault {
+  readonly code: 'RESPONSE_PROTOCOL' | 'RESPONSE_RANGE'
+  /** For the log. */
+  readonly details: string
+}
+
+/** Undefined when the response may be believed. */
+export function faultOf(request: RequestHead, response: ResponseHead): Fault | undefined {
+  const { status, fields } = response
+  const details =
+    faultOfFraming(fields) ??
+    (status === 304 && !isConditional(request.fields) ? 'a 304 to a request without a condition' : undefined)
+  if (details !== undefined) return { code: 'RESPONSE_PROTOCOL', details }
+  const lie = status === 206 ? faultOfPart(request, fields) : undefined
+  return lie === undefined ? undefined : { code: 'RESPONSE_RANGE', details: lie }
 }
 
 /** Only `chunked` was offered (there is no TE), and what else there is ends with its connection, cut or not. */
@@ -15,23 +27,16 @@ function faultOfFraming(fields: Fields): string | undefined {
   return `transfer-encoding: ${codings.join(', ')}, where only chunked is understood`
 }
 
-function faultOfStatus(request: RequestHead, response: ResponseHead): string | undefined {
-  const { status } = response
-  if (status === 304)
-    return isConditional(request.fields) ? undefined : 'a 304 to a request without a condition'
-  if (status !== 206) return undefined
-  const asked = fieldValue(request.fields, 'range')
-  // RFC 9110 section 15.3.7: a 206 answers a range request, and only GET has ranges.
-  if (asked === undefined || request.method !== 'GET') return 'a 206 to a request without a range'
-  return faultOfPart(parseRange(asked), response.fields)
-}
-
 function isConditional(fields: Fields): boolean {
   return fields['if-none-match'] !== undefined || fields['if-modified-since'] !== undefined
 }
 
 /** RFC 9110 section 15.3.7.1: what was asked for and what came must fit, or bytes would stand where others belong. */
-function faultOfPart(asked: readonly RangeSpec[] | undefined, fields: Fields): string | undefined {
+function faultOfPart(request: RequestHead, fields: Fields): string | undefined {
+  const range = fieldValue(request.fields, 'range')
+  // RFC 9110 section 15.3.7: a 206 answers a range request, and only GET has ranges.
+  if (range === undefined || request.method !== 'GET') return 'a 206 to a request without a range'
+  const asked = parseRange(range)
   const lines = fieldLines(fields, 'content-range')
   if (lines.length === 0) {
     return isMultipart(fields) ? undefined : 'a 206 that does not say which part it is'

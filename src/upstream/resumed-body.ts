@@ -1,6 +1,6 @@
 /** A body that goes on when its origin does not: what is missing is asked for again, and whoever reads notices only a pause. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { type ErrorName, RelaisError } from '../errors.ts'
+import { type ErrorName, isRangeLie, RelaisError } from '../errors.ts'
 import type { RequestHead } from '../rfc/heads.ts'
 import { continuing, isResumable, judge, type Plan } from './continuation.ts'
 import type { Origin } from './origin.ts'
@@ -197,6 +197,7 @@ class ResumedBody {
       response = await this.#road.ask(origin, request, bound, this.#readers)
     } catch (error) {
       signal.throwIfAborted()
+      if (isRangeLie(error)) this.#refused.add(origin)
       return error instanceof Error ? error.message : String(error)
     } finally {
       clear()

@@ -81,10 +81,6 @@ for (const [what, chunks] of BROKEN_CHUNKS) {
 }
 
 const PART = 'HTTP/1.1 206 Partial Content\r\ncache-control: max-age=60\r\netag: "1"\r\n'
-const LIES: readonly [string, string, Record<string, string>][] = [
-  ['a part that nobody asked for', `${PART}${LENGTH}content-range: bytes 0-3/10\r\n\r\nbody`, {}],
-  ['a 304 that nobody asked for', 'HTTP/1.1 304 Not Modified\r\netag: "1"\r\n\r\n', {}],
-]
 const PASSED = { range: 'bytes=4-7', 'if-match': '"1"' }
 const LYING_RANGES: readonly [string, string][] = [
   ['another start', 'content-range: bytes 0-3/10\r\n'],
@@ -98,20 +94,39 @@ const LYING_RANGES: readonly [string, string][] = [
   ['a range shorter than its length', 'content-range: bytes 4-6/10\r\n'],
 ]
 
-for (const [what, bytes, headers] of [
-  ...LIES,
+for (const [what, code, bytes, headers] of [
+  ['a 304 that nobody asked for', 'RESPONSE_PROTOCOL', 'HTTP/1.1 304 Not Modified\r\netag: "1"\r\n\r\n', {}],
+  [
+    'a part that nobody asked for',
+    'RESPONSE_RANGE',
+    `${PART}${LENGTH}content-range: bytes 0-3/10\r\n\r\nbody`,
+    {},
+  ],
   ...LYING_RANGES.map(
-    ([what, range]) => [`a part with ${what}`, `${PART}${LENGTH}${range}\r\nbody`, PASSED] as const,
+    ([what, range]) =>
+      [`a part with ${what}`, 'RESPONSE_RANGE', `${PART}${LENGTH}${range}\r\nbody`, PASSED] as const,
   ),
-]) {
-  test(`${what} is 502 RESPONSE_PROTOCOL`, async (t) => {
+] as const) {
+  test(`${what} is 502 ${code}`, async (t) => {
     const { answer, relais, origin } = await answerTo(t, bytes, headers)
     assert.equal(answer.status, 502)
-    assert.equal(JSON.parse(String(answer.body)).error, 'RESPONSE_PROTOCOL')
+    assert.equal(JSON.parse(String(answer.body)).error, code)
     assert.equal(origin.requests, 1)
     assert.equal((await settled(relais)).memory.entries, 0)
   })
 }
+
+test('where parts lie from the start the whole is asked for, and cut here', async (t) => {
+  const origin = await openRawOrigin(t, (socket, head) => {
+    if (/^range:/im.test(head)) socket.write(`${PART}${LENGTH}content-range: bytes 90-93/94\r\n\r\nlies`)
+    else socket.write(`${OK}content-length: 10\r\n\r\n0123456789`)
+  })
+  const relais = await openTestRelais(t, { origins: [origin.url], file: IMPATIENT })
+  const answer = await get(`${relais.url}/film.mp4`, { headers: { range: 'bytes=4-7' } })
+  assert.equal(answer.status, 206)
+  assert.equal(String(answer.body), '4567')
+  assert.equal(origin.requests, 2)
+})
 
 for (const [what, range, contentRange] of [
   ['the part that was asked for', 'bytes=4-7', 'bytes 4-7/10'],
