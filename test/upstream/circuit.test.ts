@@ -143,6 +143,17 @@ test('a hanging origin takes the patience of two viewers, not of all', async (t)
   assert.equal(origin.count(), 2)
 })
 
+test('who waited in the queue of an origin while its circuit opened does not ask it', async (t) => {
+  const origin = await openOrigin(t, () => undefined)
+  const relais = await openWith(t, [origin.url], { connections: 1 })
+  const answers = ['/a.ts', '/b.ts', '/c.ts', '/d.ts'].map((path) => ask(relais, path))
+  assert.deepEqual(
+    (await Promise.all(answers)).map(({ error }) => error),
+    ['RESPONSE_TIMEOUT', 'RESPONSE_TIMEOUT', 'DESTINATION_UNAVAILABLE', 'DESTINATION_UNAVAILABLE'],
+  )
+  assert.equal(origin.count(), 2)
+})
+
 test('viewers who give up on a hanging origin before Relais does open the circuit as well', async (t) => {
   const origin = await openOrigin(t, () => undefined)
   const relais = await openWith(t, [origin.url], { headTimeout: '15s' })
@@ -237,7 +248,12 @@ test('with another origin nobody waits for the dead one but its probe, once a pe
     relais.clock.advance(10_000)
   }
   assert.equal(first.count(), 2)
+  const probe = ask(relais, '/probe.ts')
+  await first.reached(3)
+  // Another probe would be due, but its second is somebody's who need not wait for it.
+  relais.clock.advance(1_000)
   const answers = Array.from({ length: 20 }, (_, viewer) => ask(relais, `/many${viewer}.ts`))
   for (const { body } of await Promise.all(answers)) assert.equal(body, 'second')
+  assert.equal((await probe).body, 'second')
   assert.equal(first.count(), 3)
 })
