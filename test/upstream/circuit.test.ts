@@ -114,7 +114,7 @@ test('a dead origin fails five viewers; then one a second asks it, and all other
     assert.equal(headers['retry-after'], '1')
     assert.match(
       String(headers['proxy-status']),
-      /error=destination_unavailable;next-hop="127\.0\.0\.1:\d+"$/,
+      /error=destination_unavailable;next-hop="127\.0\.0\.1:\d+";details=/,
     )
   }
   assert.equal(origin.count(), 10)
