@@ -192,14 +192,13 @@ export class Cache {
     const failure = stale === undefined && part === 'follower' ? sharedFailure(response) : undefined
     if (failure !== undefined) throw failure
     if (part === 'follower') return stale
-    // Asked for whole it is worth nothing to one who wants a part, and asked for in part to nobody. And a viewer who
-    // sets the pace alone waits his turn where too many such hold connections.
+    // Asked for whole it is worth nothing to one who wants a part, and asked for in part to nobody. From here on
+    // this viewer alone keeps it and sets its pace, for which he may have to wait his turn (`toOne`).
     const isOfUse = isAsked && request.fields['range'] === undefined
     if (stale !== undefined || !isOfUse || response.toOne?.() === false) {
       response.cancel()
       return stale ?? pass(this.#context.node, route, request, signal, 'bypass', walk.collapsed)
     }
-    // It was asked for on the flight's behalf, but from here on this viewer alone keeps it.
     signal.addEventListener('abort', response.cancel, { once: true })
     return {
       kind: 'passed',

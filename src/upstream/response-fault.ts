@@ -19,12 +19,26 @@ export function faultOf(request: RequestHead, response: ResponseHead): Fault | u
   return lie === undefined ? undefined : { code: 'RESPONSE_RANGE', details: lie }
 }
 
-/** Only `chunked` was offered (there is no TE), and what else there is ends with its connection, cut or not. */
+/** The registered transfer codings beside chunked (RFC 9112 section 7), and one that RFC 2616 had. */
+const OTHER_CODINGS: ReadonlySet<string> = new Set([
+  'compress',
+  'deflate',
+  'gzip',
+  'identity',
+  'x-compress',
+  'x-gzip',
+])
+
+/**
+ * None but `chunked` was offered (there is no TE), so none is undone here, and what looks like it may be read as it by
+ * others. A word that is no coding at all is a field that somebody has set by mistake, and says nothing of the body.
+ */
 function faultOfFraming(fields: Fields): string | undefined {
-  const codings = fieldLines(fields, 'transfer-encoding')
-  if (codings.length === 0) return undefined
-  if (codings.length === 1 && codings[0]?.trim().toLowerCase() === 'chunked') return undefined
-  return `transfer-encoding: ${codings.join(', ')}, where only chunked is understood`
+  const lines = fieldLines(fields, 'transfer-encoding')
+  const value = lines.join(', ').trim().toLowerCase()
+  if (lines.length === 0 || value === 'chunked') return undefined
+  const isCoding = value.includes(',') || value.includes('chunk') || OTHER_CODINGS.has(value)
+  return isCoding ? `transfer-encoding: ${value}, where only chunked is understood` : undefined
 }
 
 function isConditional(fields: Fields): boolean {
