@@ -3,7 +3,7 @@
 import type { ManifestFacts } from '../media/facts.ts'
 import type { MediaKind } from '../media/kind.ts'
 import { admissionOf } from '../media/lifetimes.ts'
-import { type FreshnessOptions, freshnessOf } from '../rfc/freshness.ts'
+import { type FreshnessOptions, freshnessOf, shortened } from '../rfc/freshness.ts'
 import type { Fields, ReceivedHead, RequestHead } from '../rfc/heads.ts'
 import { formatHttpDate } from '../rfc/http-date.ts'
 import { type CookiePolicy, storability, storedFields } from '../rfc/storability.ts'
@@ -30,7 +30,10 @@ export function describe(
   const variant = variantOf(request, head)
   if (variant === undefined) return 'vary-any'
   if (!isFramed(head)) return 'unframed'
-  const freshness = freshnessOf(head, silent, heldBy(request))
+  const told = freshnessOf(head, silent, heldBy(request))
+  // What is missing at the live edge is about to be there, whatever an error page says of itself.
+  const isAboutToCome = (head.status === 404 || head.status === 410) && facts.stream?.live === true
+  const freshness = isAboutToCome ? shortened(told, silent.freshMs) : told
   if (KEPT_WHEN_TOLD.has(kind) && !freshness.explicit) return 'kind'
   return {
     key: order.key,

@@ -116,6 +116,12 @@ export function heuristicLifetimeMs(head: ReceivedHead): number {
   return Math.max(0, Math.floor(((dateOf(head, head.receivedAt) ?? head.receivedAt) - changedAt) / 10))
 }
 
+/** The same life cut short: nothing asks a cache to keep a response for as long as it might (RFC 9111 section 4.2). */
+export function shortened(freshness: Freshness, lifetimeMs: number): Freshness {
+  const freshUntil = Math.min(freshness.freshUntil, capped(freshness.bornAt, lifetimeMs))
+  return { ...freshness, freshUntil, staleWhileRevalidateUntil: freshUntil, staleIfErrorUntil: freshUntil }
+}
+
 export function isFresh(freshness: Freshness, now: Instant): boolean {
   return now < freshness.freshUntil
 }

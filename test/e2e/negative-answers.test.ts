@@ -49,6 +49,20 @@ for (const status of [404, 410]) {
   })
 }
 
+test('a 404 at the live edge is forgotten within a second, whatever lifetime its page was given', async (t) => {
+  const told = { 'cache-control': 'max-age=60, stale-while-revalidate=60' }
+  const { relais, ask, appears, count } = await openLive(t, LIVE, (response) =>
+    reply(response, 'not yet', told, 404),
+  )
+  await ask()
+  relais.clock.advance(999)
+  await ask()
+  assert.equal(count(), 1)
+  appears()
+  relais.clock.advance(1)
+  assert.deepEqual([...new Set(await ask())], ['200 segment'])
+})
+
 test('of a stream with shorter parts a 404 is forgotten within a part', async (t) => {
   const { relais, ask, appears, count } = await openLive(t, LOW_LATENCY, (response) =>
     reply(response, 'not yet', {}, 404),
