@@ -30,6 +30,7 @@ const KNOWN_ONLY_TO: Readonly<Record<string, readonly string[]>> = {
   'lru-cache': ['store', 'cache', 'media', 'upstream'],
   'm3u8-parser': ['media'],
   saxes: ['media'],
+  '@svta/cml-cmcd': ['media'],
 }
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))

@@ -1,6 +1,7 @@
 /** Facts from DASH media presentation descriptions and their patches. */
 import { SaxesParser } from 'saxes'
-import type { BadManifest, DashFacts, DashPatchFacts } from './facts.ts'
+import { type Attributes, Levels } from './dash-levels.ts'
+import type { BadManifest, DashFacts, DashPatchFacts, DashPeriod } from './facts.ts'
 import { parseIsoDuration } from './iso-duration.ts'
 import { whatCame } from './what-came.ts'
 
@@ -10,7 +11,12 @@ const DEEPEST = 64
 /** UTCTiming schemes whose value is addresses (DASH-IF guidelines, clock synchronisation). */
 const HTTP_CLOCKS = /^urn:mpeg:dash:utc:http-(?:xsdate|iso|head|ntp):/
 
-type Attributes = Readonly<Record<string, string>>
+/** Elements whose text is an address; of others it is not kept. */
+const TEXTS: ReadonlySet<string> = new Set(['BaseURL', 'Location', 'PatchLocation'])
+/** Of an address, in characters. */
+const LONGEST_TEXT = 8192
+/** Real presentations have a few; of more the last are kept. */
+const MAX_PERIODS = 1000
 
 interface Reading {
   root: Attributes | undefined
@@ -18,6 +24,12 @@ interface Reading {
   readonly clocks: string[]
   /** For each open element the timescale that holds within: a SegmentTemplate inherits it from levels above. */
   readonly timescales: number[]
+  readonly levels: Levels
+  readonly periods: Attributes[]
+  /** Of the element that is open, if it is an address. */
+  text: string | undefined
+  location: string | undefined
+  patchLocation: string | undefined
 }
 
 /** Why the parser was stopped; never leaves this file. */
@@ -25,7 +37,17 @@ class Refusal extends Error {}
 
 /** Never throws. */
 export function readDash(text: string, rootName: 'MPD' | 'Patch'): DashFacts | DashPatchFacts | BadManifest {
-  const reading: Reading = { root: undefined, longestSegmentMs: 0, clocks: [], timescales: [] }
+  const reading: Reading = {
+    root: undefined,
+    longestSegmentMs: 0,
+    clocks: [],
+    timescales: [],
+    levels: new Levels(),
+    periods: [],
+    text: undefined,
+    location: undefined,
+    patchLocation: undefined,
+  }
   try {
     parse(text, rootName, reading)
   } catch (error) {
@@ -38,7 +60,8 @@ export function readDash(text: string, rootName: 'MPD' | 'Patch'): DashFacts | D
   if (rootName === 'Patch') return { protocol: 'dash', role: 'patch', publishTime: root.publishTime }
   const live = root.type === 'dynamic'
   const maxSegmentMs = duration(root, 'maxSegmentDuration')
-  return {
+  // A copy: what was cut from a text keeps the whole of it in memory.
+  return structuredClone<DashFacts>({
     protocol: 'dash',
     role: 'presentation',
     live,
@@ -47,7 +70,14 @@ export function readDash(text: string, rootName: 'MPD' | 'Patch'): DashFacts | D
     segmentDurationMs: reading.longestSegmentMs > 0 ? Math.round(reading.longestSegmentMs) : maxSegmentMs,
     publishTime: root.publishTime,
     clocks: reading.clocks,
-  }
+    id: root.id,
+    publishedAt: instant(root.publishTime),
+    availabilityStartAt: instant(root.availabilityStartTime),
+    periods: periodsOf(reading.periods, live),
+    location: reading.location,
+    patchLocation: reading.patchLocation,
+    representations: reading.levels.representations(),
+  })
 }
 
 function parse(text: string, rootName: string, reading: Reading): void {
@@ -71,9 +101,20 @@ function parse(text: string, rootName: string, reading: Reading): void {
     }
     if (reading.timescales.length >= DEEPEST) refuse(`elements more than ${DEEPEST} deep`)
     look(name, tag.attributes, reading)
+    reading.levels.open(name, tag.attributes)
+    reading.text = TEXTS.has(name) ? '' : undefined
   })
-  parser.on('closetag', () => {
+  parser.on('text', (text) => {
+    if (reading.text !== undefined) reading.text = (reading.text + text).slice(0, LONGEST_TEXT)
+  })
+  parser.on('closetag', (tag) => {
     reading.timescales.pop()
+    const name = tag.name.slice(tag.name.indexOf(':') + 1)
+    const text = reading.text ?? ''
+    reading.levels.close(name, text)
+    if (name === 'Location') reading.location ??= text.trim()
+    if (name === 'PatchLocation') reading.patchLocation ??= text.trim()
+    reading.text = undefined
   })
   parser.write(text).close()
 }
@@ -88,6 +129,10 @@ function look(name: string, attributes: Attributes, reading: Reading): void {
       // It holds for the siblings of this element too, so the level that contains them learns of it.
       if (timescales.length > 0) timescales[timescales.length - 1] = timescale
       noteSegment(reading, attributes.duration, timescale)
+      break
+    case 'Period':
+      reading.periods.push(attributes)
+      if (reading.periods.length > MAX_PERIODS) reading.periods.shift()
       break
     case 'S':
       noteSegment(reading, attributes.d, timescale)
@@ -104,6 +149,25 @@ function look(name: string, attributes: Attributes, reading: Reading): void {
 
 function noteSegment(reading: Reading, count: string | undefined, timescale: number): void {
   reading.longestSegmentMs = Math.max(reading.longestSegmentMs, ((positive(count) ?? 0) / timescale) * 1000)
+}
+
+/** Without a start a Period follows the one before (ISO 23009-1 section 5.3.2.1). */
+function periodsOf(periods: readonly Attributes[], live: boolean): DashPeriod[] {
+  let endMs: number | undefined = live ? undefined : 0
+  return periods.map((period) => {
+    const startMs = duration(period, 'start') ?? endMs
+    const lengthMs = duration(period, 'duration')
+    endMs = startMs === undefined || lengthMs === undefined ? undefined : startMs + lengthMs
+    return { id: period.id, startMs }
+  })
+}
+
+/** An instant without a zone counts as UTC, as players have it. */
+function instant(value: string | undefined): number | undefined {
+  if (value === undefined || value.length > 64) return undefined
+  const hasZone = /(?:Z|[+-]\d{2}:?\d{2})$/i.test(value.trim())
+  const at = Date.parse(hasZone ? value.trim() : `${value.trim()}Z`)
+  return Number.isNaN(at) ? undefined : at
 }
 
 function duration(attributes: Attributes, name: string): number | undefined {

@@ -1,4 +1,14 @@
 /** What a manifest says of its stream, as far as a cache wants to know it. */
+import type { DashRepresentation } from './dash-facts.ts'
+import type {
+  HlsPart,
+  HlsRendition,
+  HlsSegment,
+  PreloadHint,
+  RenditionReport,
+  ServerControl,
+} from './hls-facts.ts'
+import type { Listing } from './listing.ts'
 
 /** All durations in milliseconds. */
 export type ManifestFacts = HlsMultivariantFacts | HlsMediaFacts | DashFacts | DashPatchFacts
@@ -8,6 +18,8 @@ export interface HlsMultivariantFacts {
   readonly protocol: 'hls'
   readonly role: 'multivariant'
   readonly variants: number
+  /** All that have a playlist of their own, in the order of the playlist; at most MAX_RENDITIONS. */
+  readonly renditions: readonly HlsRendition[]
 }
 
 export interface HlsMediaFacts {
@@ -31,6 +43,22 @@ export interface HlsMediaFacts {
   /** EXT-X-SKIP: how many segments a delta update left out; 0 for a full playlist. */
   readonly skippedSegments: number
   readonly canBlockReload: boolean
+  /** EXT-X-VERSION; 1 when the playlist does not say. */
+  readonly version: number
+  readonly discontinuitySequence: number
+  /** Media sequence number of the last whole segment; one less than mediaSequence when there is none. */
+  readonly lastSequence: number
+  /** The last whole segments, at most TAIL_SEGMENTS of them. */
+  readonly tail: readonly HlsSegment[]
+  /** The parts of the segment after them, which is not whole yet. */
+  readonly openParts: readonly HlsPart[]
+  readonly hints: readonly PreloadHint[]
+  readonly reports: readonly RenditionReport[]
+  readonly control: ServerControl
+  /** When the last whole segment begins, by EXT-X-PROGRAM-DATE-TIME, in ms since the epoch. */
+  readonly programDateTimeMs: number | undefined
+  /** All whole segments, without gaps and those skipped. */
+  readonly listing: Listing
 }
 
 export interface DashFacts {
@@ -48,6 +76,25 @@ export interface DashFacts {
   readonly publishTime: string | undefined
   /** UTCTiming@value of the schemes over HTTP: clocks, which no cache may answer for. */
   readonly clocks: readonly string[]
+  /** MPD@id. */
+  readonly id: string | undefined
+  /** MPD@publishTime, in ms since the epoch; undefined when absent or no instant. */
+  readonly publishedAt: number | undefined
+  /** MPD@availabilityStartTime, in ms since the epoch: another one is another run of the encoder. */
+  readonly availabilityStartAt: number | undefined
+  readonly periods: readonly DashPeriod[]
+  /** MPD/Location: where updates are asked for, instead of where this MPD came from. */
+  readonly location: string | undefined
+  /** MPD/PatchLocation, the first: where the way from this version to a newer one is asked for. */
+  readonly patchLocation: string | undefined
+  /** Those of the last Period that is described, at most MAX_REPRESENTATIONS. */
+  readonly representations: readonly DashRepresentation[]
+}
+
+export interface DashPeriod {
+  readonly id: string | undefined
+  /** After the start of the presentation. Undefined: it says none, and the Periods before do not tell. */
+  readonly startMs: number | undefined
 }
 
 /** A patch says little of its stream; the MPD it belongs to does. */

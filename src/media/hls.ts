@@ -1,117 +1,106 @@
 /** Facts from HLS playlists. */
-import { type Manifest, Parser } from 'm3u8-parser'
 import type { BadManifest, HlsMediaFacts, HlsMultivariantFacts } from './facts.ts'
+import { readMedia } from './hls-media.ts'
+import { readMultivariant } from './hls-multivariant.ts'
+import { type Scan, Scanner } from './hls-scan.ts'
 import { whatCame } from './what-came.ts'
 
-/**
- * The tags that the facts are made of, and none else are parsed: the parser's own time for an attribute list that is
- * none grows with the square of its length, and most of a long playlist is not asked for here.
- */
-const PLAIN_TAGS = /^#(?:EXTINF|EXT-X-(?:TARGETDURATION|MEDIA-SEQUENCE|PLAYLIST-TYPE|ENDLIST))(?::|\s*$)/
-const LIST_TAGS = /^#EXT-X-(?:PART-INF|SERVER-CONTROL|SKIP):(.*)$/
-/** RFC 8216 section 4.2; each character is looked at once. The parser throws at a list with an empty place. */
-const ATTRIBUTE_LIST = /^[A-Za-z0-9-]+=(?:"[^"]*"|[^",\s]+)(?:, ?[A-Za-z0-9-]+=(?:"[^"]*"|[^",\s]+))*$/
-
-const VARIANT_TAGS = /^#EXT-X-(?:STREAM-INF|I-FRAME-STREAM-INF):/
 /** RFC 8216 section 4.3.4: any of these makes a playlist multivariant. */
-const MULTIVARIANT_TAGS =
-  /^#EXT-X-(?:STREAM-INF|I-FRAME-STREAM-INF|MEDIA|SESSION-DATA|SESSION-KEY|CONTENT-STEERING):/
+const MULTIVARIANT_TAGS: ReadonlySet<string> = new Set([
+  '#EXT-X-STREAM-INF',
+  '#EXT-X-I-FRAME-STREAM-INF',
+  '#EXT-X-MEDIA',
+  '#EXT-X-SESSION-DATA',
+  '#EXT-X-SESSION-KEY',
+  '#EXT-X-CONTENT-STEERING',
+])
 /** RFC 8216 sections 4.3.2 and 4.3.3: any of these makes it a media playlist. */
-const MEDIA_TAGS =
-  /^#(?:EXTINF|EXT-X-(?:TARGETDURATION|MEDIA-SEQUENCE|PLAYLIST-TYPE|ENDLIST|PART-INF|PART|SKIP))(?::|\s*$)/
+const MEDIA_TAGS: ReadonlySet<string> = new Set([
+  '#EXT-X-TARGETDURATION',
+  '#EXT-X-MEDIA-SEQUENCE',
+  '#EXT-X-PLAYLIST-TYPE',
+  '#EXT-X-ENDLIST',
+  '#EXT-X-PART-INF',
+  '#EXT-X-PART',
+  '#EXT-X-SKIP',
+])
 
-/** Longer than any tag that the facts are made of. */
-const LONGEST_TAG = 4096
+const HASH = 0x23
+const SPACE = 0x20
+
+/** Longer than any name of a tag. */
+const LONGEST_NAME = 64
 
 export type HlsFacts = HlsMultivariantFacts | HlsMediaFacts
 
-/** Never throws. The parser takes nearly anything for a playlist, so the form is checked here. */
+/** Never throws. Looks at each line once, so that a playlist of ten thousand segments holds nobody up. */
 export function readHls(text: string): HlsFacts | BadManifest {
-  const lines = text.replace(/^\ufeff/, '').split(/\r?\n/)
-  if (lines[0]?.trimEnd() !== '#EXTM3U') {
+  const start = text.startsWith('\ufeff') ? 1 : 0
+  const firstEnd = lineEnd(text, start)
+  if (text.slice(start, Math.min(firstEnd, start + LONGEST_NAME)).trimEnd() !== '#EXTM3U') {
     return { bad: `expected #EXTM3U as the first line of a playlist, came ${whatCame(text)}` }
   }
-  const isMultivariant = lines.some((line) => MULTIVARIANT_TAGS.test(line))
-  const isMedia = lines.some((line) => MEDIA_TAGS.test(line))
-  if (isMultivariant && isMedia) {
-    return { bad: 'expected a multivariant or a media playlist, came the tags of both' }
-  }
-  if (isMultivariant) {
-    return {
-      protocol: 'hls',
-      role: 'multivariant',
-      variants: lines.filter((line) => VARIANT_TAGS.test(line)).length,
-    }
-  }
-  if (!isMedia) return { bad: 'expected a multivariant or a media playlist, came the tags of neither' }
-  return readMedia(lines)
-}
-
-function readMedia(lines: readonly string[]): HlsMediaFacts | BadManifest {
-  const parser = new Parser()
-  let isSegmentOpen = false
-  try {
-    for (const line of lines) {
-      if (isWantedTag(line)) {
-        if (line.startsWith('#EXTINF')) isSegmentOpen = true
-        parser.push(`${line}\n`)
-      } else if (isSegmentOpen && line.trim() !== '' && !line.startsWith('#')) {
-        // That there is an address is a fact; the address itself is none.
-        parser.push('-\n')
-        isSegmentOpen = false
+  const scanner = new Scanner()
+  const multivariant: string[] = []
+  let isMedia = false
+  let isMultivariant = false
+  for (let at = firstEnd + 1; at < text.length; ) {
+    const start = at
+    const end = lineEnd(text, start)
+    at = end + 1
+    if (text.charCodeAt(start) !== HASH) {
+      const address = trimmed(text, start, end)
+      if (address === '') continue
+      scanner.address(address)
+      if (isMultivariant) multivariant.push(address)
+    } else if (text.startsWith('#EXTINF:', start)) {
+      // This tag and the next are most of a long playlist.
+      isMedia = true
+      scanner.duration(text, start + 8, end)
+    } else if (text.startsWith('#EXT-X-PROGRAM-DATE-TIME:', start)) {
+      scanner.dateTime(text, start + 25, end)
+    } else if (text.startsWith('#EXT', start)) {
+      const line = trimmed(text, start, end)
+      const name = nameOf(line)
+      if (MULTIVARIANT_TAGS.has(name)) {
+        isMultivariant = true
+        multivariant.push(line)
+      } else {
+        isMedia ||= MEDIA_TAGS.has(name)
+        scanner.tag(name, line)
       }
     }
-    parser.end()
-  } catch (error) {
-    return { bad: `expected a media playlist, came one the parser refused: ${String(error)}` }
   }
-  if (isSegmentOpen)
-    return { bad: 'expected an address after the last #EXTINF, came the end of the playlist' }
-  return factsOf(parser.manifest)
+  return judge(scanner, isMedia, isMultivariant ? multivariant : undefined)
 }
 
-function isWantedTag(line: string): boolean {
-  if (line.length > LONGEST_TAG) return false
-  if (PLAIN_TAGS.test(line)) return true
-  const list = LIST_TAGS.exec(line)?.[1]
-  return list !== undefined && ATTRIBUTE_LIST.test(list.trim())
-}
-
-function factsOf(manifest: Manifest): HlsMediaFacts | BadManifest {
-  const durations = manifest.segments.map((segment) => (segment.duration > 0 ? segment.duration * 1000 : 0))
-  const listedMs = durations.reduce((sum, duration) => sum + duration, 0)
-  const longestMs = durations.reduce((longest, duration) => Math.max(longest, duration), 0)
-  // REQUIRED by RFC 8216 section 4.3.3.1, and yet left out by some; the longest segment is what it would say at least.
-  const targetDurationMs = manifest.targetDuration
-    ? manifest.targetDuration * 1000
-    : Math.ceil(longestMs / 1000) * 1000
-  if (!(targetDurationMs > 0 && Number.isFinite(listedMs))) {
-    return { bad: 'expected a media playlist with EXT-X-TARGETDURATION or segments, came one without either' }
+function judge(
+  scan: Scan,
+  isMedia: boolean,
+  multivariant: readonly string[] | undefined,
+): HlsFacts | BadManifest {
+  if (multivariant !== undefined && isMedia) {
+    return { bad: 'expected a multivariant or a media playlist, came the tags of both' }
   }
-  const skippedSegments = positive(manifest.skip?.skippedSegments) ?? 0
-  const type = manifest.playlistType
-  return {
-    protocol: 'hls',
-    role: 'media',
-    live: manifest.endList !== true && type !== 'VOD',
-    type: type === undefined ? undefined : type === 'VOD' ? 'vod' : 'event',
-    targetDurationMs,
-    partTargetMs: secondsToMs(manifest.partTargetDuration),
-    windowMs: Math.round(listedMs + skippedSegments * targetDurationMs),
-    segmentDurationMs: longestMs > 0 ? Math.round(longestMs) : undefined,
-    mediaSequence: manifest.mediaSequence ?? 0,
-    segments: manifest.segments.length,
-    skippedSegments,
-    canBlockReload: manifest.serverControl?.canBlockReload === true,
-  }
+  if (multivariant !== undefined) return readMultivariant(multivariant)
+  if (!isMedia) return { bad: 'expected a multivariant or a media playlist, came the tags of neither' }
+  return readMedia(scan)
 }
 
-function secondsToMs(seconds: unknown): number | undefined {
-  const value = positive(seconds)
-  return value === undefined ? undefined : Math.round(value * 1000)
+/** Where the line feed is, or the end of the text. */
+function lineEnd(text: string, start: number): number {
+  const end = text.indexOf('\n', start)
+  return end === -1 ? text.length : end
 }
 
-function positive(value: unknown): number | undefined {
-  const number = Number(value)
-  return Number.isFinite(number) && number > 0 ? number : undefined
+/** Most lines have nothing to trim, and are not looked through to find out. */
+function trimmed(text: string, start: number, end: number): string {
+  const isClean = text.charCodeAt(start) > SPACE && text.charCodeAt(end - 1) > SPACE
+  return isClean ? text.slice(start, end) : text.slice(start, end).trim()
+}
+
+function nameOf(line: string): string {
+  const colon = line.indexOf(':')
+  const end = colon === -1 ? line.length : colon
+  return end > LONGEST_NAME ? '' : line.slice(0, end)
 }

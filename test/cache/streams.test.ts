@@ -3,22 +3,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Streams } from '../../src/cache/streams.ts'
 import type { HlsMediaFacts } from '../../src/media/facts.ts'
+import { mediaFacts, multivariantFacts } from '../support/media-facts.ts'
 
 function playlist(targetDurationMs: number, live = true): HlsMediaFacts {
-  return {
-    protocol: 'hls',
-    role: 'media',
-    live,
-    type: undefined,
-    targetDurationMs,
-    partTargetMs: undefined,
-    windowMs: 12_000,
-    segmentDurationMs: targetDurationMs,
-    mediaSequence: 0,
-    segments: 3,
-    skippedSegments: 0,
-    canBlockReload: false,
-  }
+  const end = live ? '' : '#EXT-X-ENDLIST\n'
+  return mediaFacts(`#EXTM3U\n#EXT-X-TARGETDURATION:${targetDurationMs / 1000}\n#EXTINF:4,\na.ts\n${end}`)
 }
 
 test('segments beside and below a manifest are of its stream', () => {
@@ -51,7 +40,7 @@ test('what is newer is believed', () => {
 
 test('a multivariant playlist is a stream and tells no timing', () => {
   const streams = new Streams()
-  streams.learn('/live/main.m3u8', { protocol: 'hls', role: 'multivariant', variants: 3 }, 0)
+  streams.learn('/live/main.m3u8', multivariantFacts('#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na.m3u8\n'), 0)
   assert.equal(streams.timingOf('/live/a.ts'), undefined)
   assert.equal(streams.list().length, 1)
 })

@@ -1,22 +1,25 @@
 /** Facts from DASH media presentation descriptions. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
 import fc from 'fast-check'
+import { MAX_REPRESENTATIONS } from '../../src/media/dash-facts.ts'
 import { type DashFacts, isBad } from '../../src/media/facts.ts'
 import { parseIsoDuration } from '../../src/media/iso-duration.ts'
 import { readManifest } from '../../src/media/manifest.ts'
+import { weightOf } from '../../src/media/weight.ts'
 
 const read = (text: string) => readManifest('dash-mpd', new TextEncoder().encode(text))
 
 function mpd(text: string): DashFacts {
   const facts = read(text)
-  assert.ok(!isBad(facts) && facts.role === 'presentation', JSON.stringify(facts))
+  assert.ok(!isBad(facts) && facts.role === 'presentation', inspect(facts))
   return facts
 }
 
 function badOf(text: string): string {
   const facts = read(text)
-  assert.ok(isBad(facts), JSON.stringify(facts))
+  assert.ok(isBad(facts), inspect(facts))
   return facts.bad
 }
 
@@ -34,7 +37,8 @@ test('a dynamic MPD is live, and tells its pace and its window', () => {
   <UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="https://time.example/?iso /time"/>
   <UTCTiming schemeIdUri="urn:mpeg:dash:utc:direct:2014" value="2026-01-01T00:00:00Z"/>
 </MPD>`)
-  assert.deepEqual(facts, {
+  const { representations, ...rest } = facts
+  assert.deepEqual(rest, {
     protocol: 'dash',
     role: 'presentation',
     live: true,
@@ -43,7 +47,22 @@ test('a dynamic MPD is live, and tells its pace and its window', () => {
     segmentDurationMs: 2000,
     publishTime: '2026-01-01T00:00:00Z',
     clocks: ['https://time.example/?iso', '/time'],
+    id: undefined,
+    publishedAt: 1_767_225_600_000,
+    availabilityStartAt: undefined,
+    periods: [{ id: '1', startMs: 0 }],
+    location: undefined,
+    patchLocation: undefined,
   })
+  assert.deepEqual(
+    representations.map(({ id, bandwidth, template }) => [
+      id,
+      bandwidth,
+      template?.media,
+      template?.duration,
+    ]),
+    [['v', 1, '$RepresentationID$/$Number$.m4s', 180_000]],
+  )
 })
 
 test('a static MPD is not live, and its window is the presentation', () => {
@@ -120,6 +139,52 @@ test('a document type declaration is refused before any entity is made of entiti
     badOf(`<?xml version="1.0"?><!DOCTYPE MPD [<!ENTITY l0 "lol">${laughs}]><MPD>&l20;</MPD>`),
     /came a document type declaration$/,
   )
+})
+
+test('an MPD tells where its updates are, its Periods, and which run of the stream it is of', () => {
+  const facts =
+    mpd(`<MPD type="dynamic" id="channel" availabilityStartTime="2026-01-01T00:00:00" publishTime="2026-01-01T01:00:00+01:00">
+    <Location>https://one.example/a.mpd?x=1&amp;y=2</Location><Location>two.mpd</Location>
+    <PatchLocation ttl="60"> patch.mpp?publishTime=1 </PatchLocation>
+    <Period id="p1" start="PT0S" duration="PT60S"><AdaptationSet><SegmentTemplate media="old/$Number$" duration="2"/><Representation id="old"/></AdaptationSet></Period>
+    <Period id="p2"><AdaptationSet><SegmentTemplate media="new/$Number$" duration="2"/><Representation id="new"/></AdaptationSet></Period>
+  </MPD>`)
+  const midnight = Date.parse('2026-01-01T00:00:00Z')
+  assert.deepEqual(
+    [facts.id, facts.availabilityStartAt, facts.publishedAt],
+    ['channel', midnight, midnight],
+    'without a zone it is UTC',
+  )
+  assert.deepEqual(
+    [facts.location, facts.patchLocation],
+    ['https://one.example/a.mpd?x=1&y=2', 'patch.mpp?publishTime=1'],
+  )
+  assert.deepEqual(facts.periods, [
+    { id: 'p1', startMs: 0 },
+    { id: 'p2', startMs: 60_000 },
+  ])
+  assert.deepEqual(
+    facts.representations.map(({ id }) => id),
+    ['new'],
+    'of the last Period',
+  )
+})
+
+test('an MPD of a hundred thousand of anything has facts of bounded weight', () => {
+  const many = (one: string): string => one.repeat(100_000)
+  const own =
+    '<Representation><SegmentTemplate media="$Time$"><SegmentTimeline><S t="0" d="1"/><S t="9" d="2"/></SegmentTimeline></SegmentTemplate></Representation>'
+  for (const inner of [
+    many('<Period/>'),
+    `<Period><AdaptationSet>${own.repeat(20_000)}</AdaptationSet></Period>`,
+    `<Period><AdaptationSet>${many('<BaseURL>a/</BaseURL>')}<Representation/></AdaptationSet></Period>`,
+    `<Period ${Array.from({ length: 20_000 }, (_, at) => `a${at}="1"`).join(' ')}/>`,
+    `<Period xmlns:xlink="x" xlink:href="self.mpd" xlink:actuate="onLoad"/>`,
+  ]) {
+    const facts = mpd(`<MPD type="dynamic">${inner}</MPD>`)
+    assert.ok(weightOf(facts) < 8 * 1024 * 1024, `${weightOf(facts)}`)
+    assert.ok(facts.representations.length <= MAX_REPRESENTATIONS)
+  }
 })
 
 test('elements a million deep are refused', () => {

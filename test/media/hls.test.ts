@@ -34,7 +34,8 @@ seg_2682.ts
 `
 
 test('a sliding playlist is live, and tells its pace and its window', () => {
-  assert.deepEqual(media(SLIDING), {
+  const { tail, listing, control, ...facts } = media(SLIDING)
+  assert.deepEqual(facts, {
     protocol: 'hls',
     role: 'media',
     live: true,
@@ -47,7 +48,24 @@ test('a sliding playlist is live, and tells its pace and its window', () => {
     segments: 3,
     skippedSegments: 0,
     canBlockReload: false,
+    version: 3,
+    discontinuitySequence: 0,
+    lastSequence: 2682,
+    openParts: [],
+    hints: [],
+    reports: [],
+    programDateTimeMs: undefined,
   })
+  assert.deepEqual(
+    tail.map(({ sequence, address, durationMs }) => [sequence, address, durationMs]),
+    [
+      [2680, 'seg_2680.ts?token=a~b/c=', 5960],
+      [2681, 'https://cdn.example/seg_2681.ts', 6006],
+      [2682, 'seg_2682.ts', 4000],
+    ],
+  )
+  assert.deepEqual([listing.count, listing.isWhole], [3, true])
+  assert.deepEqual([control.canSkipUntilMs, control.holdBackMs], [undefined, undefined])
 })
 
 test('lines may end in CR LF, and a byte order mark is looked over', () => {
@@ -87,6 +105,16 @@ fileSequence269.mp4
   assert.equal(facts.segments, 1)
   assert.equal(facts.skippedSegments, 3)
   assert.equal(facts.windowMs, 16_000)
+  assert.equal(facts.lastSequence, 269)
+  assert.deepEqual(
+    facts.openParts.map(({ address, isIndependent }) => [address, isIndependent]),
+    [['filePart270.0.mp4', true]],
+  )
+  assert.deepEqual(facts.hints, [{ type: 'PART', address: 'filePart270.1.mp4', start: 0, length: undefined }])
+  assert.deepEqual(
+    [facts.control.canSkipUntilMs, facts.control.partHoldBackMs, facts.control.canSkipDateRanges],
+    [24_000, 1000, false],
+  )
 })
 
 test('a live playlist may list nothing yet', () => {
@@ -102,17 +130,46 @@ test('without a target duration the longest segment stands for it', () => {
 })
 
 test('a multivariant playlist tells its variants, and nothing of being live', () => {
-  assert.deepEqual(
-    read(`#EXTM3U
+  const facts = read(`#EXTM3U
 #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="English",URI="audio.m3u8"
+#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="c",NAME="cc",INSTREAM-ID="CC1"
 #EXT-X-STREAM-INF:BANDWIDTH=1280000,CODECS="avc1.4d401f,mp4a.40.2",AUDIO="a"
+# a comment
 low.m3u8
 #EXT-X-STREAM-INF:BANDWIDTH=7680000
 high.m3u8
 #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=86000,URI="iframe.m3u8"
-`),
-    { protocol: 'hls', role: 'multivariant', variants: 3 },
+`)
+  assert.ok(!isBad(facts) && facts.role === 'multivariant')
+  assert.equal(facts.variants, 3)
+  assert.deepEqual(
+    facts.renditions.map(({ kind, address, bandwidth, codecs, group, groups }) =>
+      [kind, address, bandwidth, codecs, group, groups.join()].map(String),
+    ),
+    [
+      ['audio', 'audio.m3u8', 'undefined', 'undefined', 'a', ''],
+      ['variant', 'low.m3u8', '1280000', 'avc1.4d401f,mp4a.40.2', 'undefined', 'a'],
+      ['variant', 'high.m3u8', '7680000', 'undefined', 'undefined', ''],
+      ['i-frame', 'iframe.m3u8', '86000', 'undefined', 'undefined', ''],
+    ],
   )
+})
+
+test('a group named like a property of every object harms none', () => {
+  const facts = read(`#EXTM3U
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="__proto__",NAME="polluted",URI="a.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO="__proto__"
+v.m3u8
+`)
+  assert.ok(!isBad(facts) && facts.role === 'multivariant')
+  assert.equal(facts.renditions.length, 2)
+  assert.equal(Reflect.get({}, 'polluted'), undefined)
+})
+
+test('of renditions beyond a thousand only the count is known', () => {
+  const facts = read(`#EXTM3U\n${'#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n'.repeat(1500)}`)
+  assert.ok(!isBad(facts) && facts.role === 'multivariant')
+  assert.deepEqual([facts.variants, facts.renditions.length], [1500, 1000])
 })
 
 test('what does not begin with #EXTM3U is refused, and the reason says what came instead', () => {
@@ -169,7 +226,10 @@ test('a malformed attribute list is looked over, and the rest is read', () => {
 
 test('a line of a megabyte is read as any other', () => {
   const long = 'u'.repeat(1_000_000)
-  assert.deepEqual(media(SLIDING.replace('seg_2682.ts', long)), media(SLIDING))
+  const facts = media(SLIDING.replace('seg_2682.ts', long))
+  const last = facts.tail.at(-1)
+  assert.deepEqual([facts.segments, facts.windowMs, facts.listing.count], [3, 15_966, 2])
+  assert.deepEqual([last?.address, last?.isGap], ['', true], 'counted, and not kept')
   assert.deepEqual(
     media(SLIDING.replace('# a comment', `#EXT-X-DATERANGE:${','.repeat(1_000_000)}`)),
     media(SLIDING),
