@@ -20,7 +20,11 @@ const MPD_ID = 'bars'
 /** Patches are made for so long after the MPD they start from; a shorter time than that of the window. */
 export const PATCH_SECONDS = 20
 
-const LATENCY = '<Latency referenceId="0" target="1500" min="1000" max="4000"/>'
+/**
+ * A viewer learns of a segment with the next MPD, which may be a segment duration after it began, and then has to fetch
+ * it; where nothing has to be learnt, the first chunk and a little are enough.
+ */
+const LATENCY_MS: Readonly<Record<MpdForm, number>> = { number: 1500, timeline: 3500 }
 const UTC_TIMING = `<UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-xsdate:2014" value="${TIME_PATH}"/>`
 
 /** `madeAt` is when the title was made: the MPD that never changes has been published then. */
@@ -41,8 +45,8 @@ export function lowLatencyMpd(title: Title, form: MpdForm, madeUntil: Instant, m
   // Every video track is cut alike, so one template serves them all.
   const [firstVideo = audio] = video
   return `<?xml version="1.0" encoding="utf-8"?>
-<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"${id} type="dynamic" profiles="urn:mpeg:dash:profile:isoff-live:2011,http://www.dashif.org/guidelines/low-latency-live-v5" availabilityStartTime="1970-01-01T00:00:00Z" publishTime="${dateOf(publishedAt)}"${update} timeShiftBufferDepth="PT${WINDOW_SEGMENTS * segmentSeconds}S" minBufferTime="PT${segmentSeconds}S" maxSegmentDuration="PT${segmentSeconds}S">${patch}
-  <ServiceDescription id="0">${LATENCY}<PlaybackRate min="0.96" max="1.04"/></ServiceDescription>
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"${id} type="dynamic" profiles="urn:mpeg:dash:profile:isoff-live:2011,http://www.dashif.org/guidelines/low-latency-live-v5" availabilityStartTime="1970-01-01T00:00:00Z" publishTime="${dateOf(publishedAt)}"${update} timeShiftBufferDepth="PT${WINDOW_SEGMENTS * segmentSeconds}S" suggestedPresentationDelay="PT${LATENCY_MS[form] / 1000}S" minBufferTime="PT${segmentSeconds}S" maxSegmentDuration="PT${segmentSeconds}S">${patch}
+  <ServiceDescription id="0"><Latency referenceId="0" target="${LATENCY_MS[form]}" min="1000" max="6000"/><PlaybackRate min="0.96" max="1.04"/></ServiceDescription>
   <Period id="0" start="PT0S">
     <AdaptationSet id="0" contentType="video" mimeType="video/mp4" segmentAlignment="true" startWithSAP="1" frameRate="25" par="16:9">
 ${producerReferenceTime()}

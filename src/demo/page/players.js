@@ -5,6 +5,21 @@ const LIVE_SEGMENTS_BEHIND = 4
 /** What a player may hurry to come back to its latency; more is heard. */
 const CATCH_UP_RATE = 1.05
 
+const SHAKA_LOW_LATENCY = {
+  streaming: { lowLatencyMode: true, liveSync: { enabled: true, maxPlaybackRate: CATCH_UP_RATE } },
+  // Otherwise it takes the segment that is only listed, and is still made, for the end of what was on air.
+  manifest: { dash: { autoCorrectDrift: false } },
+}
+
+const SHAKA_FOUND_LOW_LATENCY = {
+  streaming: {
+    inaccurateManifestTolerance: 0,
+    updateIntervalSeconds: 0.1,
+    maxDisabledTime: 1,
+    retryParameters: { baseDelay: 100 },
+  },
+}
+
 export const PLAYERS = {
   hls: { title: 'hls.js', play: playHls },
   dash: { title: 'dash.js', play: playDash },
@@ -86,8 +101,12 @@ function playShaka(video, address, lowLatency, page) {
   shaka.polyfill.installAll()
   const player = new shaka.Player()
   if (lowLatency) {
-    player.configure({
-      streaming: { lowLatencyMode: true, liveSync: { enabled: true, maxPlaybackRate: CATCH_UP_RATE } },
+    player.configure(SHAKA_LOW_LATENCY)
+    const isDash = address.endsWith('.mpd')
+    // What it adds by itself once it sees that a stream is one of low latency. For DASH it would prefetch the segment
+    // after the one that is still made, get a 404, and give up; for HLS, what it prefetches are hinted parts.
+    player.configurationForLowLatency({
+      streaming: { ...SHAKA_FOUND_LOW_LATENCY.streaming, segmentPrefetchLimit: isDash ? 0 : 2 },
     })
   }
   const tell = (error) => {
