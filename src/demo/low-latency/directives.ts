@@ -49,7 +49,9 @@ export function readDirectives(query: string, madeUntil: Instant, segmentMs: num
     return { kind: 'playlist', madeAt: partMadeAt(last, segmentMs), wantsDelta }
   }
   const place = placeAsked(Number(msn), Number(part))
-  if (partsBetween(lastPart(edge), place) > ADVANCE_PARTS) {
+  // Of a segment that is not complete nobody can know yet which part is the last, so the number counts as it came.
+  const counted = Number(msn) < edge.number ? place : { number: Number(msn), part: Number(part) }
+  if (partsBetween(lastPart(edge), counted) > ADVANCE_PARTS) {
     return refused(`_HLS_part ${part} of ${msn} is more than ${Math.floor(ADVANCE_PARTS)} parts ahead.`)
   }
   return { kind: 'playlist', madeAt: partMadeAt(place, segmentMs), wantsDelta }

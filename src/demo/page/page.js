@@ -10,6 +10,8 @@ const state = {
   airedAt: undefined,
   // How far behind the live edge the player says that it is; undefined for VOD.
   latencySeconds: undefined,
+  // The same by the clock of this machine, as the picture itself says when it was on air.
+  behindSeconds: undefined,
   stalls: 0,
   droppedFrames: 0,
   bufferSeconds: 0,
@@ -156,6 +158,7 @@ function readOut() {
   state.position = currentTime
   state.airedAt = playing.airedAt()
   state.latencySeconds = playing.latencySeconds()
+  state.behindSeconds = state.airedAt === undefined ? undefined : (Date.now() - state.airedAt) / 1000
   state.bufferSeconds = here === undefined ? 0 : here[1] - currentTime
   state.droppedFrames = video.getVideoPlaybackQuality().droppedVideoFrames
   if (state.stream === undefined) return
