@@ -148,7 +148,7 @@ async function shakaPlays(t: TestContext, url: string): Promise<void> {
         await watch(browser, url, {
           stream,
           player: 'shaka',
-          seconds: stream.startsWith('vod') ? 15 : PLAYED_SECONDS,
+          seconds: PLAYED_SECONDS,
         }),
         stream,
       ),
