@@ -6,21 +6,21 @@ import { NUMBER, openLowLatency, PART_MS, START, textAt } from './demo.ts'
 const PLAYLIST = '/ll/parts/360p.m3u8'
 
 test('a blocking reload is held until its part exists, and is the playlist of that instant', async (t) => {
-  const { url, clock } = await openLowLatency(t, { start: START + 100 })
+  const { url, clock } = await openLowLatency(t, { start: START + 900 })
   let isAnswered = false
-  const held = get(`${url}${PLAYLIST}?_HLS_msn=${NUMBER}&_HLS_part=1`).finally(() => {
+  const held = get(`${url}${PLAYLIST}?_HLS_msn=${NUMBER}&_HLS_part=2`).finally(() => {
     isAnswered = true
   })
   await clock.waitedFor(1)
-  clock.advance(2 * PART_MS - 101)
+  clock.advance(3 * PART_MS - 901)
   // One that is answered at once shows that the held one could have been.
   assert.equal((await get(`${url}${PLAYLIST}`)).status, 200)
   assert.equal(isAnswered, false)
   clock.advance(1)
   const { status, body, headers } = await held
   assert.equal(status, 200)
-  assert.equal(body.toString(), textAt(PLAYLIST, START + 2 * PART_MS))
-  // Date is when it was answered, not when it was asked: its age on arrival is 0.
+  assert.equal(body.toString(), textAt(PLAYLIST, START + 3 * PART_MS))
+  // Date is the second it was answered in, not the one before, when it was asked: its age on arrival is 0.
   assert.equal(headers.date, new Date(clock.now()).toUTCString())
 })
 

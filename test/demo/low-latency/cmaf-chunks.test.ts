@@ -20,13 +20,17 @@ function mediaOf(bytes: Uint8Array): Buffer {
   return Buffer.concat(mdats.map(({ at, end }) => bytes.subarray(at + 8, end)))
 }
 
+interface Run {
+  /** Its first sample is said to be other than the rest: a picture that needs no other. */
+  readonly isFirstFlagged: boolean
+  readonly sampleBytes: number
+  readonly samples: number
+  readonly dataOffset: number
+  readonly moofAt: number
+}
+
 /** What the fragment run of a chunk says: how many bytes its samples have, and where they begin. */
-function runOf(chunk: Uint8Array): {
-  sampleBytes: number
-  samples: number
-  dataOffset: number
-  moofAt: number
-} {
+function runOf(chunk: Uint8Array): Run {
   const view = viewOf(chunk)
   const moof = boxIn(view, 0, chunk.byteLength, 'moof')
   const traf = boxIn(view, moof.at + 8, moof.end, 'traf')
@@ -35,7 +39,8 @@ function runOf(chunk: Uint8Array): {
   const sizesAt = trun.end - 4 * samples
   let sampleBytes = 0
   for (let at = 0; at < samples; at += 1) sampleBytes += view.getUint32(sizesAt + 4 * at)
-  return { sampleBytes, samples, dataOffset: view.getInt32(trun.at + 16), moofAt: moof.at }
+  const isFirstFlagged = (view.getUint32(trun.at + 8) & 0x4) !== 0
+  return { isFirstFlagged, sampleBytes, samples, dataOffset: view.getInt32(trun.at + 16), moofAt: moof.at }
 }
 
 test('the chunks of a segment hold its media byte for byte, each with its own fragment', () => {
@@ -61,6 +66,17 @@ test('a chunk says of its samples what its media has: sizes, and where they begi
       assert.equal(mdat.at + 8, moofAt + dataOffset, track.name)
       assert.equal(mdat.end - mdat.at - 8, sampleBytes, track.name)
     }
+  }
+})
+
+test('only the first chunk of a segment says that it begins with a picture that needs no other', () => {
+  for (const track of tracks) {
+    const flagged = Array.from(
+      { length: PARTS_PER_SEGMENT },
+      (_, part) => runOf(chunked.chunk(track, { number: NUMBER, part })).isFirstFlagged,
+    )
+    const isVideo = track.name !== 'audio'
+    assert.deepEqual(flagged, [isVideo, false, false, false, false], track.name)
   }
 })
 
