@@ -8,8 +8,16 @@ import type { FixtureFiles } from './fixture-files.ts'
 import { readFixtureFiles, titleOf } from './fixture-files.ts'
 import type { LiveSource } from './live-streams.ts'
 import { liveResource } from './live-streams.ts'
+import type { Alarm } from './low-latency/alarm.ts'
+import { wallAlarm } from './low-latency/alarm.ts'
+import { Encoder } from './low-latency/encoder.ts'
+import type { Found } from './low-latency/low-latency-streams.ts'
+import { LowLatencyStreams } from './low-latency/low-latency-streams.ts'
+import type { Holding } from './low-latency/send.ts'
+import { sendFound } from './low-latency/send.ts'
 import type { PlayerScripts } from './player-scripts.ts'
 import { readPlayerScripts } from './player-scripts.ts'
+import { ALLOWED_METHODS, refuse, sendAnswer, sendPreflight, setDate } from './reply.ts'
 import type { Resource } from './resource.ts'
 import { makeResource } from './resource.ts'
 import { DEMO_STREAMS } from './streams.ts'
@@ -21,6 +29,12 @@ export interface DemoOptions {
   readonly now: Clock
   /** Base address of the Relais in front, named on the page for those who came to the origin directly. */
   readonly relais?: string
+  /** Waits for instants of `now`; needed with a clock that does not go on by itself. */
+  readonly alarm?: Alarm
+  /** How far the low-latency streams are made: `now`, unless their encoder is to have stopped or to lag. */
+  readonly madeUntil?: Clock
+  /** Told of each request as it comes, with its target as it was sent. */
+  readonly onRequest?: (target: string) => void
 }
 
 export interface Demo {
@@ -34,6 +48,8 @@ interface DemoSite {
   /** Fixtures under /vod/, the page under /. */
   readonly files: FixtureFiles
   readonly live: LiveSource
+  readonly lowLatency: LowLatencyStreams
+  readonly holding: Holding
   readonly players: PlayerScripts
   readonly now: Clock
   readonly relais: string | undefined
@@ -41,20 +57,6 @@ interface DemoSite {
 
 /** The page's own files are written by hand and may change under the viewer; media and manifests say nothing. */
 const PAGE_CACHE_CONTROL = 'no-cache'
-
-const ALLOWED_METHODS = 'GET, HEAD, OPTIONS'
-
-const CORS: Readonly<Record<string, string>> = {
-  'access-control-allow-origin': '*',
-  'access-control-expose-headers': 'Age, Date, Content-Length, Content-Range, ETag, Cache-Status',
-}
-
-const PREFLIGHT: Readonly<Record<string, string>> = {
-  'access-control-allow-methods': ALLOWED_METHODS,
-  'access-control-allow-headers':
-    'Range, If-Range, If-None-Match, If-Modified-Since, CMCD-Request, CMCD-Object, CMCD-Status, CMCD-Session',
-  'access-control-max-age': '86400',
-}
 
 /** Starts it; rejects when the fixtures are not there (as in the published package) or the port is taken. */
 export async function startDemo(options: DemoOptions): Promise<Demo> {
@@ -66,9 +68,16 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   const files = new Map([...vod, ...page])
   const folder = '/vod/bars/'
   const live = { files, folder, ...titleOf(files, `${folder}title.json`) }
-  const site: DemoSite = { files, live, players, now: options.now, relais: options.relais }
+  const { now, relais, alarm = wallAlarm(now), madeUntil = now, onRequest } = options
+  const lowLatency = new LowLatencyStreams(live)
+  const encoder = new Encoder({ now, alarm, madeUntil })
+  const holding = { encoder, now, holdMs: lowLatency.holdMs }
+  const site: DemoSite = { files, live, lowLatency, holding, players, now, relais }
 
-  const server = createServer((request, response) => respond(site, request, response))
+  const server = createServer((request, response) => {
+    onRequest?.(request.url ?? '')
+    respond(site, request, response)
+  })
   // Longer than a proxy keeps an idle connection: closing first would race with its next request.
   server.keepAliveTimeout = 75_000
   await new Promise<void>((resolve, reject) => {
@@ -96,11 +105,9 @@ function urlOf({ address, family, port }: AddressInfo): string {
 function respond(site: DemoSite, request: IncomingMessage, response: ServerResponse): void {
   const { method = '', url = '' } = request
   const now = site.now()
-  // The clock handed in is the only one: UTCTiming, Date and the live edge must agree.
-  response.sendDate = false
-  response.setHeader('date', new Date(now).toUTCString())
+  setDate(response, now)
   if (method === 'OPTIONS') {
-    response.writeHead(204, { ...CORS, ...PREFLIGHT }).end()
+    sendPreflight(response)
     return
   }
   if (method !== 'GET' && method !== 'HEAD') {
@@ -109,17 +116,26 @@ function respond(site: DemoSite, request: IncomingMessage, response: ServerRespo
   }
   const path = pathOf(url)
   const resource = path === undefined ? undefined : find(site, path, now)
-  if (resource === undefined) {
-    refuse(
-      response,
-      method,
-      404,
-      'There is nothing here: not a file, not yet, or no longer in the live window.',
-    )
+  if (resource !== undefined) {
+    sendAnswer(response, method, answer(resource, method, request.headers))
     return
   }
-  const { status, fields, body } = answer(resource, method, request.headers)
-  response.writeHead(status, { ...CORS, ...fields }).end(method === 'HEAD' ? undefined : body)
+  const found = path === undefined ? undefined : findLowLatency(site, path, url)
+  if (found !== undefined) {
+    void sendFound(found, site.holding, request, response)
+    return
+  }
+  refuse(
+    response,
+    method,
+    404,
+    'There is nothing here: not a file, not yet, or no longer in the live window.',
+  )
+}
+
+function findLowLatency({ lowLatency, holding }: DemoSite, path: string, target: string): Found | undefined {
+  const [, query = ''] = target.split('?', 2)
+  return lowLatency.find(path, query, holding.encoder.madeUntil())
 }
 
 /** The decoded path without its query; undefined when its escapes are broken. Lookups are exact, so dots mean nothing. */
@@ -140,6 +156,8 @@ function find(site: DemoSite, path: string, now: Instant): Resource | undefined 
       return site.players.hls
     case '/player/dash.js':
       return site.players.dash
+    case '/player/shaka.js':
+      return site.players.shaka
     case '/streams.json':
       return streamsResource(site, now)
     case '/live/time':
@@ -152,25 +170,11 @@ function find(site: DemoSite, path: string, now: Instant): Resource | undefined 
 
 /** What the page needs to know and cannot, being static. */
 function streamsResource({ players, relais }: DemoSite, now: Instant): Resource {
-  const installed = { hls: players.hls !== undefined, dash: players.dash !== undefined }
+  const installed = {
+    hls: players.hls !== undefined,
+    dash: players.dash !== undefined,
+    shaka: players.shaka !== undefined,
+  }
   const text = JSON.stringify({ streams: DEMO_STREAMS, players: installed, relais })
   return makeResource('streams.json', new TextEncoder().encode(text), now, PAGE_CACHE_CONTROL)
-}
-
-function refuse(
-  response: ServerResponse,
-  method: string,
-  status: number,
-  message: string,
-  fields: Readonly<Record<string, string>> = {},
-): void {
-  const body = `${message}\n`
-  response
-    .writeHead(status, {
-      ...CORS,
-      ...fields,
-      'content-type': 'text/plain; charset=utf-8',
-      'content-length': Buffer.byteLength(body),
-    })
-    .end(method === 'HEAD' ? undefined : body)
 }

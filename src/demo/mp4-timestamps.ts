@@ -1,4 +1,5 @@
 /** Moves an fMP4 segment in time by rewriting its boxes, so that a looped title has timestamps that only go on. */
+import { boxesIn } from './mp4-boxes.ts'
 
 /** Boxes that hold nothing but boxes, on the way to those with times. */
 const CONTAINERS: ReadonlySet<string> = new Set(['moof', 'traf'])
@@ -56,20 +57,4 @@ function findDecodeTime(view: DataView, from: number, to: number): number | unde
     if (inside !== undefined) return inside
   }
   return undefined
-}
-
-function* boxesIn(
-  view: DataView,
-  from: number,
-  to: number,
-): Generator<{ type: string; at: number; end: number }> {
-  for (let at = from; at < to; ) {
-    const size = at + 8 <= to ? view.getUint32(at) : 0
-    // Sizes 0 (to the end) and 1 (64 bits) do not occur in the fixtures.
-    if (size < 8 || at + size > to)
-      throw new RangeError(`A box of ${size} bytes at ${at} does not fit in ${to}.`)
-    const type = String.fromCharCode(...[4, 5, 6, 7].map((offset) => view.getUint8(at + offset)))
-    yield { type, at, end: at + size }
-    at += size
-  }
 }

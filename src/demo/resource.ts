@@ -32,12 +32,14 @@ const TYPES: Readonly<Record<string, string>> = {
   md: 'text/markdown; charset=utf-8',
   mp4: 'video/mp4',
   mpd: 'application/dash+xml',
+  mpp: 'application/dash-patch+xml',
   ts: 'video/mp2t',
   txt: 'text/plain; charset=utf-8',
   vtt: 'text/vtt; charset=utf-8',
 }
 
-function typeOf(path: string): string {
+/** What it is by the end of its path. */
+export function typeOf(path: string): string {
   if (/\baudio\b.*\.(m4s|mp4)$/.test(path)) return 'audio/mp4'
   return TYPES[path.slice(path.lastIndexOf('.') + 1)] ?? 'application/octet-stream'
 }

@@ -93,6 +93,9 @@ test('two demo origins tell the same at the same instant', async (t) => {
   for (const path of [
     '/live/ts/270p.m3u8',
     '/live/fmp4/manifest.mpd',
+    '/ll/parts/270p.m3u8',
+    '/ll/patch/manifest.mpd',
+    `/ll/ranges/360p/${START / 2000 - 1}.m4s`,
     `/live/fmp4/audio/${START / 2000 - 1}.m4s`,
   ]) {
     const [left, right] = [await ask(one, path), await ask(other, path)]
@@ -171,6 +174,16 @@ test('paths that climb, hide a NUL, are cut or name nothing get 404', async (t) 
     '/live/ts/360p/99999999999999999999999.ts',
     '/live/ts/manifest.mpd',
     '/live/dash/manifest.mpd',
+    '/ll/',
+    '/ll/parts/manifest.mpd',
+    '/ll/dash/main.m3u8',
+    '/ll/constructor/main.m3u8',
+    `/ll/parts/360p/0${number}.m4s`,
+    `/ll/parts/360p/${number}.5.m4s`,
+    `/ll/ranges/360p/${number}.0.m4s`,
+    `/ll/dash/360p/t${number}.m4s`,
+    '/ll/patch/360p/t1.m4s',
+    '/ll/parts/constructor/init.mp4',
     '/player/hls.js.map',
   ]) {
     const { status, text } = await ask(demo, path)
@@ -210,9 +223,13 @@ test('the page names every stream, and its players come from their packages', as
   const demo = await open(t)
   assert.match((await ask(demo, '/')).text, /<video/)
   const { text } = await ask(demo, '/streams.json')
-  assert.deepEqual(JSON.parse(text), { streams: DEMO_STREAMS, players: { hls: true, dash: true } })
+  assert.deepEqual(JSON.parse(text), {
+    streams: DEMO_STREAMS,
+    players: { hls: true, dash: true, shaka: true },
+  })
   assert.match((await ask(demo, '/player/hls.js')).text, /Hls/)
   assert.match((await ask(demo, '/player/dash.js')).text, /dashjs/)
+  assert.match((await ask(demo, '/player/shaka.js')).text, /shaka/)
 })
 
 test('closing ends open connections, and the port is free again', async (t) => {

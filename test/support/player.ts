@@ -10,16 +10,60 @@ export interface Played {
   readonly position: number
   /** Milliseconds since the epoch when the picture was on air; undefined for VOD. */
   readonly airedAt?: number
+  /** How far behind the live edge the player says that it is; undefined for VOD. */
+  readonly latencySeconds?: number
+  /** The same by the clock of the machine. */
+  readonly behindSeconds?: number
   readonly stalls: number
   readonly errors: readonly string[]
   readonly warnings: readonly string[]
 }
 
-/** Starts a stream of the demo page at `url` (without a path). */
-export async function openPlayer(browser: Browser, url: string, stream: string): Promise<Page> {
+/** Starts a stream of the demo page at `url` (without a path), with its own player unless another is named. */
+export async function openPlayer(browser: Browser, url: string, stream: string, player = ''): Promise<Page> {
   const page = await browser.newPage()
-  await page.goto(`${url}/?play=${stream}`)
+  await page.goto(`${url}/?play=${stream}${player === '' ? '' : `&with=${player}`}`)
   return page
+}
+
+export interface Watched extends Played {
+  /** Medians over the second half of the play, when a player has found its distance; NaN for VOD. */
+  readonly medianLatencySeconds: number
+  readonly medianBehindSeconds: number
+}
+
+/**
+ * Plays for `seconds` of the stream and closes the page; `url` is that of the demo origin, or of a Relais in front of it,
+ * so that the one can be compared with the other. `player` is 'shaka', or left out for the stream's own.
+ */
+export async function watch(
+  browser: Browser,
+  url: string,
+  {
+    stream,
+    player,
+    seconds,
+  }: { readonly stream: string; readonly player?: string; readonly seconds: number },
+): Promise<Watched> {
+  const page = await openPlayer(browser, url, stream, player)
+  let played = await playedUntil(page, 'played.position > 0')
+  const begun = played.position
+  const samples: Played[] = []
+  for (let second = 1; second <= seconds; second += 1) {
+    played = await playedUntil(page, `played.position >= ${begun + second}`)
+    if (second > seconds / 2) samples.push(played)
+  }
+  await page.close()
+  return {
+    ...played,
+    medianLatencySeconds: median(samples.map(({ latencySeconds }) => latencySeconds)),
+    medianBehindSeconds: median(samples.map(({ behindSeconds }) => behindSeconds)),
+  }
+}
+
+function median(values: readonly (number | undefined)[]): number {
+  const sorted = values.filter((value) => value !== undefined).sort((one, other) => one - other)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 }
 
 /** Resolves when the page's own account of itself, `played`, meets the condition; a failure says what it was. */

@@ -1,11 +1,17 @@
-/** The demo page: lists the streams, plays one with hls.js or dash.js, and says how it goes. */
+/** The demo page: lists the streams, plays one with hls.js, dash.js or Shaka, and says how it goes. */
+import { PLAYERS } from './players.js'
 
 /** Kept current for tests: what has happened since the stream was started. */
 const state = {
   stream: undefined,
+  player: undefined,
   position: 0,
   // When the picture was on air, in ms since the epoch; undefined for VOD.
   airedAt: undefined,
+  // How far behind the live edge the player says that it is; undefined for VOD.
+  latencySeconds: undefined,
+  // The same by the clock of this machine, as the picture itself says when it was on air.
+  behindSeconds: undefined,
   stalls: 0,
   droppedFrames: 0,
   bufferSeconds: 0,
@@ -18,12 +24,11 @@ window.relaisDemo = state
 
 const SHOWN_REQUESTS = 8
 const REFRESH_MS = 250
-/** As far behind the live edge as the MPD asks for: a playlist may come late through a cache. */
-const LIVE_SEGMENTS_BEHIND = 4
 
 const video = byId('video')
-let stopPlayer = () => undefined
-let airedAt = () => undefined
+/** What plays now; without one, nothing is told. */
+const NOBODY = { airedAt: () => undefined, latencySeconds: () => undefined, stop: () => undefined }
+let playing = NOBODY
 let hasPlayed = false
 const scripts = new Map()
 
@@ -42,7 +47,9 @@ setInterval(readOut, REFRESH_MS)
 const { streams, players, relais } = await (await fetch('streams.json')).json()
 sayWhere()
 for (const stream of streams) listStream(stream)
-const wanted = new URL(location.href).searchParams.get('play')
+const asked = new URL(location.href).searchParams
+const wanted = asked.get('play')
+byId('with').value = asked.get('with') ?? ''
 if (wanted !== null) {
   const stream = streams.find(({ id }) => id === wanted)
   if (stream === undefined) fail(`There is no stream called ${wanted}.`)
@@ -68,40 +75,44 @@ function listStream(stream) {
   button.type = 'button'
   button.id = stream.id
   button.textContent = stream.title
-  button.disabled = !players[stream.player]
+  button.disabled = !players[stream.player] && !players.shaka
   button.setAttribute('aria-pressed', 'false')
   button.addEventListener('click', () => {
-    history.replaceState(undefined, '', `?play=${stream.id}`)
+    const player = byId('with').value
+    history.replaceState(undefined, '', `?play=${stream.id}${player === '' ? '' : `&with=${player}`}`)
     play(stream)
   })
   const item = document.createElement('li')
   item.append(button)
-  byId(stream.live ? 'live' : 'vod').append(item)
+  byId(stream.lowLatency ? 'low-latency' : stream.live ? 'live' : 'vod').append(item)
 }
 
 async function play(stream) {
-  stopPlayer()
-  stopPlayer = () => undefined
-  airedAt = () => undefined
+  playing.stop()
+  playing = NOBODY
   hasPlayed = false
-  Object.assign(state, { stream: stream.id, position: 0, stalls: 0, droppedFrames: 0, rendition: undefined })
-  Object.assign(state, { errors: [], warnings: [], requests: [] })
+  const player = byId('with').value || stream.player
+  Object.assign(state, { stream: stream.id, player, position: 0, stalls: 0, droppedFrames: 0 })
+  Object.assign(state, { rendition: undefined, errors: [], warnings: [], requests: [] })
   byId('error').hidden = true
   for (const button of document.querySelectorAll('nav button')) {
     button.setAttribute('aria-pressed', String(button.id === stream.id))
   }
   byId('stream').textContent = stream.title
-  if (!players[stream.player]) {
-    fail(
-      `${stream.player === 'hls' ? 'hls.js' : 'dash.js'} is not installed here, so the page cannot play this.`,
-    )
+  if (!players[player]) {
+    fail(`${PLAYERS[player]?.title ?? player} is not installed here, so the page cannot play this.`)
     return
   }
-  await loadScript(`player/${stream.player}.js`)
+  await loadScript(`player/${player}.js`)
   // A stream chosen while the script was on its way takes precedence.
-  if (state.stream !== stream.id) return
+  if (state.stream !== stream.id || state.player !== player) return
   const address = new URL(`.${stream.path}`, location.href).href
-  stopPlayer = stream.player === 'hls' ? playHls(address) : playDash(address)
+  playing = PLAYERS[player].play(video, address, stream.lowLatency, {
+    fail,
+    warn: (sentence) => state.warnings.push(sentence),
+    noteRequest,
+    showRendition,
+  })
 }
 
 function loadScript(address) {
@@ -119,62 +130,6 @@ function loadScript(address) {
     })
   scripts.set(address, loading)
   return loading
-}
-
-function playHls(address) {
-  const { Hls } = window
-  if (!Hls.isSupported()) {
-    fail('This browser has no Media Source Extensions, which hls.js needs.')
-    return () => undefined
-  }
-  const hls = new Hls({ liveSyncDurationCount: LIVE_SEGMENTS_BEHIND })
-  hls.on(Hls.Events.MANIFEST_PARSED, () => startMuted())
-  hls.on(Hls.Events.LEVEL_SWITCHED, (_, { level }) => showRendition(hls.levels[level]))
-  const noteLoaded = (_, { networkDetails, frag, details }) => {
-    noteRequest(frag?.url ?? details?.url ?? networkDetails?.responseURL, headerOf(networkDetails))
-  }
-  hls.on(Hls.Events.LEVEL_LOADED, noteLoaded)
-  hls.on(Hls.Events.FRAG_LOADED, noteLoaded)
-  hls.on(Hls.Events.ERROR, (_, { fatal, type, details, response, url, frag }) => {
-    const what =
-      `${type}, ${details}${response?.code ? `, status ${response.code}` : ''} ${url ?? frag?.url ?? ''}`.trim()
-    if (fatal) fail(`hls.js gave up: ${what}.`)
-    else state.warnings.push(what)
-  })
-  airedAt = () => hls.playingDate?.getTime()
-  hls.loadSource(address)
-  hls.attachMedia(video)
-  return () => hls.destroy()
-}
-
-function headerOf(request) {
-  return typeof request?.getResponseHeader === 'function' ? request.getResponseHeader('Cache-Status') : null
-}
-
-function playDash(address) {
-  const { dashjs } = window
-  const player = dashjs.MediaPlayer().create()
-  const { events } = dashjs.MediaPlayer
-  player.addResponseInterceptor(async (response) => {
-    noteRequest(response.request?.url, response.headers?.['cache-status'])
-    return response
-  })
-  player.on(events.QUALITY_CHANGE_RENDERED, ({ mediaType }) => {
-    if (mediaType === 'video') showRendition(player.getCurrentRepresentationForType('video'))
-  })
-  player.on(events.ERROR, ({ error }) => fail(`dash.js gave up: ${error?.message ?? error?.code ?? error}.`))
-  airedAt = () => (player.isReady() && player.isDynamic() ? player.timeAsUTC() * 1000 : undefined)
-  video.muted = true
-  player.initialize(video, address, true)
-  return () => player.destroy()
-}
-
-function startMuted() {
-  video.muted = true
-  video.play().catch((error) => {
-    // A newer stream took the place of this one.
-    if (error.name !== 'AbortError') fail(`The browser refuses to play: ${error.message}.`)
-  })
 }
 
 function showRendition(rendition) {
@@ -201,12 +156,16 @@ function readOut() {
   const ahead = Array.from({ length: buffered.length }, (_, at) => [buffered.start(at), buffered.end(at)])
   const here = ahead.find(([start, end]) => start <= currentTime && currentTime <= end)
   state.position = currentTime
-  state.airedAt = airedAt()
+  state.airedAt = playing.airedAt()
+  state.latencySeconds = playing.latencySeconds()
+  state.behindSeconds = state.airedAt === undefined ? undefined : (Date.now() - state.airedAt) / 1000
   state.bufferSeconds = here === undefined ? 0 : here[1] - currentTime
   state.droppedFrames = video.getVideoPlaybackQuality().droppedVideoFrames
   if (state.stream === undefined) return
   byId('position').textContent =
     state.airedAt === undefined ? `${currentTime.toFixed(1)} s` : new Date(state.airedAt).toLocaleTimeString()
+  byId('latency').textContent =
+    state.latencySeconds === undefined ? '–' : `${state.latencySeconds.toFixed(2)} s`
   byId('buffer').textContent = `${state.bufferSeconds.toFixed(1)} s`
   byId('rendition').textContent = state.rendition ?? '–'
   byId('stalls').textContent = String(state.stalls)
