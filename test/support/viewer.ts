@@ -38,6 +38,8 @@ export function openViewer(url: string, options: ViewerOptions = {}): Viewer {
   let message: IncomingMessage | undefined
   const path = url.slice(origin.length) || '/'
   const outgoing = request(origin, { path, method, headers, agent: false, maxHeaderSize: 128 * 1024 })
+  // All of them, where Node would keep the first thousand.
+  outgoing.maxHeadersCount = 0
   const take = (chunk: Buffer): void => {
     received += chunk.byteLength
     if (keep) chunks.push(chunk)
