@@ -25,6 +25,10 @@ export interface SliceKeeper {
   isToBeWhole(key: CacheKey): boolean
   adopt(head: StoredHead, sliced: Sliced, index: number, target: string, response: UpstreamResponse): void
   forget(head: StoredHead): Promise<void>
+  /** The response with a body that can be read, on behalf of this request; itself when it is not sliced. */
+  attach(route: Route, request: RequestHead, stored: StoredResponse): StoredResponse
+  /** Whether all that the request wants of it is stored; true for what is not sliced. */
+  areStored(stored: StoredResponse, request: RequestHead): boolean
 }
 
 export interface FillContext extends CacheContext {

@@ -1,0 +1,139 @@
+/** Those on the road to upstream, and walking along with them. */
+import { isFresh, remainingSeconds } from '../rfc/freshness.ts'
+import type { RequestHead } from '../rfc/heads.ts'
+import { matches } from '../rfc/vary.ts'
+import { GrowingBody } from '../store/growing-body.ts'
+import type { CacheKey, StoredResponse } from '../store/store.ts'
+import { sharedFailure } from '../upstream/declined.ts'
+import type { Answer } from './answer.ts'
+import { fill } from './fill.ts'
+import { type Flight, Flights, type Part } from './flights.ts'
+import type { Groups } from './groups.ts'
+import type { FillContext, Filled, Walk } from './journey.ts'
+import { pass } from './pass.ts'
+import { Passes } from './passes.ts'
+import { isFarAhead } from './range-choice.ts'
+import type { Route } from './routes.ts'
+import { standIn } from './stand-in.ts'
+
+const NEVER = new AbortController().signal
+
+export class Walks {
+  readonly #context: FillContext
+  readonly #groups: Groups
+  readonly #flights = new Flights()
+  readonly passes = new Passes()
+
+  constructor(context: FillContext, groups: Groups) {
+    this.#context = context
+    this.#groups = groups
+  }
+
+  /** Fills and validations under way. */
+  get size(): number {
+    return this.#flights.size
+  }
+
+  /** From now on nobody joins the flights of this key; they go on for those who are with them. */
+  detach(key: CacheKey): readonly Flight[] {
+    return this.#flights.detach(key)
+  }
+
+  /** Waits for a flight's head. Undefined: look again, for it brought nothing that fits. */
+  async walk(walk: Walk, flight: Flight, part: Part): Promise<Answer | undefined> {
+    const { route, key, request, fwd, fallback, signal } = walk
+    let filled: Filled
+    try {
+      filled = await flight.wait(part, signal)
+    } catch (error) {
+      const stale = signal.aborted ? undefined : standIn(this.#context, fallback, request)
+      if (stale !== undefined) return stale
+      throw error
+    }
+    if (filled.kind === 'stored') return this.#shared(walk, filled, part)
+    const { response, reason, isAsked } = filled
+    const { status } = response.head
+    const stale = status >= 500 ? standIn(this.#context, fallback, request) : undefined
+    // As long as something stands in nobody queues in vain.
+    if (stale === undefined) this.passes.remember(key, reason, this.#context.clock())
+    const failure = stale === undefined && part === 'follower' ? sharedFailure(response) : undefined
+    if (failure !== undefined) throw failure
+    if (part === 'follower') return stale
+    // Asked for whole it is worth nothing to one who wants a part, and asked for in part to nobody. From here on
+    // this viewer alone keeps it and sets its pace, for which he may have to wait his turn (`toOne`).
+    const isOfUse = isAsked && request.fields['range'] === undefined
+    if (stale !== undefined || !isOfUse || response.toOne?.() === false) {
+      response.cancel()
+      return stale ?? pass(this.#context.node, route, request, signal, 'bypass', walk.collapsed)
+    }
+    signal.addEventListener('abort', response.cancel, { once: true })
+    return {
+      kind: 'passed',
+      outcome: 'pass',
+      response,
+      status: { hit: false, fwd, fwdStatus: status, collapsed: walk.collapsed, detail: reason },
+    }
+  }
+
+  #shared(walk: Walk, filled: Filled & { kind: 'stored' }, part: Part): Answer | Promise<Answer> | undefined {
+    const { route, request, fwd, signal } = walk
+    const { fwdStatus, kept, unshared } = filled
+    if (!matches(filled.stored.head.variant, request)) return undefined
+    const stored = this.#context.slices.attach(route, request, filled.stored)
+    if (part === 'follower' && this.#groups.isInvalid(stored.head)) return undefined
+    if (isFarAhead(stored, request))
+      return pass(this.#context.node, route, request, signal, 'partial', walk.collapsed)
+    this.passes.forget(walk.key)
+    const ttl = remainingSeconds(stored.head.freshness, this.#context.clock())
+    const status = {
+      hit: false,
+      fwd,
+      fwdStatus,
+      ttl,
+      stored: kept,
+      collapsed: part === 'follower' ? true : walk.collapsed,
+    }
+    if (part === 'follower') return { kind: 'stored', outcome: 'collapsed', stored, status }
+    return { kind: 'stored', outcome: 'miss', stored, status, unshared }
+  }
+
+  /** A flight that a request which comes now may join. */
+  running(key: CacheKey, request: RequestHead): Flight | undefined {
+    return this.#flights.find(key, request, (stored) => this.#mayJoin(stored))
+  }
+
+  /** Sets out; `isBehind`: nobody waits for it. */
+  start(
+    route: Route,
+    key: CacheKey,
+    request: RequestHead,
+    stored: StoredResponse | undefined,
+    isBehind = false,
+  ): Flight {
+    let flight: Flight | undefined
+    const isWanted = (): boolean => isBehind || flight === undefined || flight.isAwaited
+    const order = { route, key, request, stored, isWanted }
+    flight = this.#flights.start(key, (signal) => fill(this.#context, order, signal))
+    return flight
+  }
+
+  /** One validation at a time; who comes meanwhile is served what is stored (RFC 5861 section 3). */
+  validateBehind(route: Route, key: CacheKey, request: RequestHead, stored: StoredResponse): void {
+    if (this.#flights.has(key)) return
+    const flight = this.start(route, key, request, stored, true)
+    flight.wait('leader', NEVER).then(
+      (filled) => {
+        if (filled.kind === 'not-storable') filled.response.cancel()
+      },
+      (error: unknown) => this.#context.onTrouble('a validation failed', error, request.target),
+    )
+  }
+
+  /** A body that still grows is joined while it is fresh and can be read from its first byte on. */
+  #mayJoin(stored: StoredResponse): boolean {
+    const { freshness } = stored.head
+    if (stored.body instanceof GrowingBody && !stored.body.isJoinable) return false
+    if (this.#groups.isInvalid(stored.head)) return false
+    return !freshness.mustValidate && isFresh(freshness, this.#context.clock())
+  }
+}
