@@ -164,7 +164,7 @@ async function receive(
   const { kind, response } = await recognise(request.target, arrived, 0)
   const { head } = response
   const manifest = isManifest(kind) && head.status === 200 ? await collect(response, kind) : undefined
-  if (manifest !== undefined) context.streams.learn(request.target, manifest.facts, head.receivedAt)
+  if (manifest !== undefined) context.streams.learn(route, request.target, manifest.facts, head.receivedAt)
   const stored = describe(context, order, kind, head, manifest?.facts)
   if (typeof stored === 'string') {
     land()

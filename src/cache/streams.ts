@@ -1,9 +1,13 @@
 /** What manifests have told: which streams there are, and the timing of the things in them. */
 import { LRUCache } from 'lru-cache'
 import { type ManifestFacts, type StreamTiming, timingOf } from '../media/facts.ts'
+import { weightOf } from '../media/weight.ts'
 import type { Instant } from '../rfc/heads.ts'
+import type { Route } from './routes.ts'
 
 const MAX_STREAMS = 10_000
+/** Facts of long playlists are long themselves. */
+const MAX_WEIGHT_BYTES = 64 * 1024 * 1024
 /** Segments lie in the folder of their manifest or below it, seldom deeper. */
 const MAX_DEPTH = 6
 
@@ -16,16 +20,44 @@ export interface Stream {
   readonly readAt: Instant
 }
 
+/** A version of a manifest that has come and is being stored. */
+export interface News {
+  readonly route: Route
+  /** As it was asked for, query included. */
+  readonly target: string
+  readonly stream: Stream
+  /** The version before; undefined: none is known. */
+  readonly before: Stream | undefined
+}
+
 export class Streams {
-  readonly #byManifest = new LRUCache<string, Stream>({ max: MAX_STREAMS })
+  readonly #byManifest = new LRUCache<string, Stream>({
+    max: MAX_STREAMS,
+    maxSize: MAX_WEIGHT_BYTES,
+    sizeCalculation: ({ facts }) => weightOf(facts),
+  })
   readonly #timingByFolder = new LRUCache<string, StreamTiming>({ max: MAX_STREAMS })
+  readonly #listeners: ((news: News) => void)[] = []
+
+  /** `listener` hears of each version that comes, before a viewer has it; it must not throw. */
+  onNews(listener: (news: News) => void): void {
+    this.#listeners.push(listener)
+  }
 
   /** Takes note of a manifest that came whole. */
-  learn(target: string, facts: ManifestFacts, readAt: Instant): void {
+  learn(route: Route, target: string, facts: ManifestFacts, readAt: Instant): void {
     const manifest = pathOf(target)
-    this.#byManifest.set(manifest, { manifest, facts, readAt })
+    const before = this.#byManifest.get(manifest)
+    const stream = { manifest, facts, readAt }
+    this.#byManifest.set(manifest, stream)
     const timing = timingOf(facts)
     if (timing !== undefined) this.#timingByFolder.set(folderOf(manifest), timing)
+    for (const listener of this.#listeners) listener({ route, target, stream, before })
+  }
+
+  /** The last version of the manifest that this request asks for; undefined: none is known. */
+  of(target: string): Stream | undefined {
+    return this.#byManifest.get(pathOf(target))
   }
 
   /** The timing of the stream that this address belongs to, by the nearest manifest above it; undefined: none is known. */

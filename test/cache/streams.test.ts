@@ -4,6 +4,9 @@ import { test } from 'node:test'
 import { Streams } from '../../src/cache/streams.ts'
 import type { HlsMediaFacts } from '../../src/media/facts.ts'
 import { mediaFacts, multivariantFacts } from '../support/media-facts.ts'
+import { routeOf } from './support/route.ts'
+
+const ROUTE = routeOf()
 
 function playlist(targetDurationMs: number, live = true): HlsMediaFacts {
   const end = live ? '' : '#EXT-X-ENDLIST\n'
@@ -12,7 +15,7 @@ function playlist(targetDurationMs: number, live = true): HlsMediaFacts {
 
 test('segments beside and below a manifest are of its stream', () => {
   const streams = new Streams()
-  streams.learn('/live/one/index.m3u8?a=1', playlist(4_000), 0)
+  streams.learn(ROUTE, '/live/one/index.m3u8?a=1', playlist(4_000), 0)
   for (const target of ['/live/one/a.ts', '/live/one/video/a.ts', '/live/one/video/1080/a.ts?x=/..'])
     assert.equal(streams.timingOf(target)?.targetDurationMs, 4_000, target)
   for (const target of ['/live/two/a.ts', '/live/a.ts', '/a.ts', '/live/one.ts'])
@@ -21,16 +24,16 @@ test('segments beside and below a manifest are of its stream', () => {
 
 test('the nearest manifest above speaks', () => {
   const streams = new Streams()
-  streams.learn('/live/index.m3u8', playlist(4_000), 0)
-  streams.learn('/live/low/index.m3u8', playlist(2_000), 0)
+  streams.learn(ROUTE, '/live/index.m3u8', playlist(4_000), 0)
+  streams.learn(ROUTE, '/live/low/index.m3u8', playlist(2_000), 0)
   assert.equal(streams.timingOf('/live/low/a.ts')?.targetDurationMs, 2_000)
   assert.equal(streams.timingOf('/live/high/a.ts')?.targetDurationMs, 4_000)
 })
 
 test('what is newer is believed', () => {
   const streams = new Streams()
-  streams.learn('/live/index.m3u8', playlist(4_000), 0)
-  streams.learn('/live/index.m3u8', playlist(4_000, false), 5_000)
+  streams.learn(ROUTE, '/live/index.m3u8', playlist(4_000), 0)
+  streams.learn(ROUTE, '/live/index.m3u8', playlist(4_000, false), 5_000)
   assert.equal(streams.timingOf('/live/a.ts')?.live, false)
   assert.deepEqual(
     streams.list().map(({ manifest, readAt }) => [manifest, readAt]),
@@ -40,7 +43,12 @@ test('what is newer is believed', () => {
 
 test('a multivariant playlist is a stream and tells no timing', () => {
   const streams = new Streams()
-  streams.learn('/live/main.m3u8', multivariantFacts('#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na.m3u8\n'), 0)
+  streams.learn(
+    ROUTE,
+    '/live/main.m3u8',
+    multivariantFacts('#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na.m3u8\n'),
+    0,
+  )
   assert.equal(streams.timingOf('/live/a.ts'), undefined)
   assert.equal(streams.list().length, 1)
 })
