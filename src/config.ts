@@ -4,7 +4,7 @@ import type { RouteOptions } from './cache/options.ts'
 import { helpText, readArguments, readEnvironment } from './config/arguments.ts'
 import { parseJson } from './config/json.ts'
 import type { Problem } from './config/problem.ts'
-import { problemsOfRoutes, settledRoute } from './config/routes.ts'
+import { problemsOfAliases, problemsOfRoutes, settledAlias, settledRoute } from './config/routes.ts'
 import { type Config, configNode, type DemoOptions } from './config/schema.ts'
 import { type Setting, withSettings } from './config/settings.ts'
 import { isObject, settle } from './config/settle.ts'
@@ -82,7 +82,12 @@ function settleAll(
   const written = withSettings(withMachineDefaults(file, input), settings)
   const problems: Problem[] = []
   const settled = settle(configNode, written, '', problems)
-  if (isObject(settled)) problems.push(...problemsOfRoutes(settled.routes), ...problemsOfNoRoutes(settled))
+  if (isObject(settled))
+    problems.push(
+      ...problemsOfRoutes(settled.routes),
+      ...problemsOfAliases(settled.addresses, settled.routes),
+      ...problemsOfNoRoutes(settled),
+    )
   if (problems.length > 0)
     return { problems: problems.map((problem) => withSource(problem, settings)), config: undefined }
   // Without problems it is what the schema's static type says; this is the one place that takes the walk's word for it.
@@ -121,10 +126,11 @@ function withSource(problem: Problem, settings: readonly Setting[]): Problem {
 }
 
 function whole(config: Config): Config {
-  const { memory, disk, demo, routes } = config
+  const { addresses, memory, disk, demo, routes } = config
   return {
     ...withoutSchema(config),
     routes: routes.length === 0 ? routesOfDemo(demo) : routes.map(settledRoute),
+    addresses: { ...addresses, aliases: addresses.aliases.map(settledAlias) },
     memory: { ...memory, maxEntryBytes: Math.min(memory.maxEntryBytes, memory.maxBytes) },
     disk: {
       ...disk,

@@ -7,12 +7,13 @@ import { type Route, RouteTable } from './cache/routes.ts'
 import { type Stream, Streams } from './cache/streams.ts'
 import type { Config } from './config.ts'
 import { RelaisError } from './errors.ts'
-import { Door } from './http/door.ts'
+import { Door, OFFICE } from './http/door.ts'
 import { type Destination, Forwarder } from './http/forwarder.ts'
 import { type Front, openFront } from './http/front.ts'
 import { HeadLines } from './http/head-lines.ts'
 import { Sender } from './http/send.ts'
 import { Traffic } from './http/traffic.ts'
+import { AddressBook } from './media/addresses/address-book.ts'
 import { Access } from './ops/access.ts'
 import { openOffice } from './ops/office.ts'
 import type { Stats, StreamStats } from './ops/stats.ts'
@@ -81,7 +82,12 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
   const traffic = new Traffic()
   const warn = warnOnce(logger)
   const onTrouble: CacheContext['onTrouble'] = (what, error, target) => warn(what, error, { target })
-  const cache = new Cache({ store, streams, clock, node, slicing: config.slices, onTrouble })
+  const addresses = new AddressBook(config.routes, {
+    aliases: Object.fromEntries(config.addresses.aliases.map(({ url, path }) => [url, path])),
+    publicUrl: config.addresses.publicUrl ?? undefined,
+    isReserved: (path) => OFFICE.test(path),
+  })
+  const cache = new Cache({ store, streams, clock, node, slicing: config.slices, addresses, onTrouble })
   const destinationOf = (route: Route): Destination => preferredOf(groups, route)
   const forwarder = new Forwarder({
     node,

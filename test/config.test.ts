@@ -71,6 +71,7 @@ test('one origin is enough: everything else has a default', () => {
     memory: { maxBytes: 256 * 1024 ** 2, maxEntryBytes: 32 * 1024 ** 2 },
     disk: { path: '/home/relais/.cache/relais', maxBytes: 2 * 1024 ** 3, maxEntryBytes: 1024 ** 3 },
     slices: { bytes: 2 * 1024 ** 2, above: 8 * 1024 ** 2 },
+    addresses: { publicUrl: null, aliases: [] },
     upstream: {
       connectTimeout: 2000,
       headTimeout: 15_000,
@@ -239,10 +240,10 @@ test('every problem is listed at once, with its place', () => {
     '--prot: expected a known option, perhaps --port, came an unknown one',
     '--memory: expected a value, came nothing',
     'RELAIS_LOGLEVEL: expected a known variable, perhaps RELAIS_LOG_LEVEL, came an unknown one',
-    'cashe: expected one of the keys $schema, node, listen, routes, memory, disk, slices, upstream, http, log, ops, demo, came the unknown key "cashe"',
+    'cashe: expected one of the keys $schema, node, listen, routes, memory, disk, slices, addresses, upstream, http, log, ops, demo, came the unknown key "cashe"',
     'listen.hots: expected a known key, perhaps "host", came the unknown key "hots"',
     'listen.port: expected a whole number from 0 to 65535, came 70000',
-    'routes[0].prefix: expected a path that begins with "/", has no "?", "#", "//", "." and ".." segments, and is not Relais\' own, came "live"',
+    'routes[0].prefix: expected a path that begins with "/", has no "?", "#", "//", quote, "." and ".." segments, and is not Relais\' own, came "live"',
     'routes[0].origins[1]: expected an http or https URL without query, fragment and credentials, came "ftp://b"',
     'routes[1].origins: expected a list with at least 1 entry, came []',
     'routes[1].cookies: expected one of "forward", "drop", "share", came "eat"',
@@ -359,13 +360,21 @@ test('what is printed for --check means the same, and hides the token', (t: Test
   assert.deepEqual(second, first)
 })
 
+/** What nothing can stand in for. */
+const REQUIRED = [
+  'routes[].prefix',
+  'routes[].origins',
+  'addresses.aliases[].url',
+  'addresses.aliases[].path',
+]
+
 test('every option has a description, and a default that is itself valid', () => {
   for (const { key, node, isRequired } of rowsOf()) {
     assert.ok((node.description ?? '').endsWith('.'), key)
     if (node['x-unit'] === 'bytes') assert.ok(parseSize(node.default) !== undefined, key)
     if (node['x-unit'] === 'ms') assert.ok(parseDuration(node.default) !== undefined, key)
     const hasDefault = node.default !== undefined || node['x-default'] !== undefined
-    assert.ok(!isRequired || hasDefault || ['routes[].prefix', 'routes[].origins'].includes(key), key)
+    assert.ok(!isRequired || hasDefault || REQUIRED.includes(key), key)
   }
 })
 

@@ -1,6 +1,7 @@
 /** How the answer from a body in slices begins: not before its first bytes are here. */
 import type { RequestHead } from '../rfc/heads.ts'
 import type { Answer, StoredAnswer } from './answer.ts'
+import type { FillContext } from './journey.ts'
 import { pass } from './pass.ts'
 import type { Route } from './routes.ts'
 import type { Slices } from './slices.ts'
@@ -8,7 +9,7 @@ import type { Slices } from './slices.ts'
 /** Of a sliced body the first bytes wanted are had before the head leaves. Undefined: look again. */
 export async function begun(
   slices: Slices,
-  node: string,
+  context: Pick<FillContext, 'node' | 'addresses'>,
   route: Route,
   request: RequestHead,
   answer: StoredAnswer,
@@ -30,6 +31,6 @@ export async function begun(
     case 'forgotten':
       return undefined
     case 'refused':
-      return pass(node, route, request, signal, 'partial')
+      return pass(context, route, request, signal, 'partial')
   }
 }

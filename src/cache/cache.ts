@@ -6,6 +6,7 @@ import type { Instant, RequestHead, ResponseHead } from '../rfc/heads.ts'
 import type { CacheKey, StoredResponse } from '../store/store.ts'
 import type { Answer, PassedAnswer, StoredAnswer } from './answer.ts'
 import { begun } from './beginning.ts'
+import { Codings } from './codings.ts'
 import { decide, type Verdict } from './decide.ts'
 import { Groups } from './groups.ts'
 import { afterHead } from './head-news.ts'
@@ -28,6 +29,7 @@ export class Cache {
   readonly #slices: Slices
   readonly #groups: Groups
   readonly #walks: Walks
+  readonly #codings = new Codings()
 
   constructor(context: CacheContext) {
     this.#slices = new Slices(context)
@@ -52,7 +54,10 @@ export class Cache {
     const now = this.#context.clock()
     const verdict = decide(route, request, stored, now)
     if (verdict.kind !== 'serve' && verdict.kind !== 'serve-stale') return undefined
-    return this.#served(route, key, request, verdict, now)
+    const coded = this.#codings.atOnce(stored, request)
+    if (coded === undefined) return undefined
+    const answer = this.#served(route, key, request, verdict, now)
+    return coded === stored ? answer : { ...answer, stored: coded }
   }
 
   /**
@@ -60,6 +65,12 @@ export class Cache {
    * when the viewer leaves, and with anything else only through a fault of ours: then the plain proxy can still try.
    */
   async answer(route: Route, request: RequestHead, signal: AbortSignal): Promise<Answer> {
+    const answer = await this.#answer(route, request, signal)
+    if (answer.kind === 'passed') return answer
+    return { ...answer, stored: await this.#codings.coded(answer.stored, request) }
+  }
+
+  async #answer(route: Route, request: RequestHead, signal: AbortSignal): Promise<Answer> {
     if (loops(request.fields, this.#context.node)) throw new RelaisError('LOOP')
     const key = cacheKey(route, request.target)
     let collapsed: false | undefined
@@ -71,9 +82,9 @@ export class Cache {
       switch (verdict.kind) {
         case 'serve':
         case 'serve-stale': {
-          if (look > MAX_LOOKS) return pass(this.#context.node, route, request, signal, 'bypass', collapsed)
+          if (look > MAX_LOOKS) return pass(this.#context, route, request, signal, 'bypass', collapsed)
           const served = this.#served(route, key, request, verdict, now)
-          const answer = await begun(this.#slices, this.#context.node, route, request, served, signal)
+          const answer = await begun(this.#slices, this.#context, route, request, served, signal)
           if (answer !== undefined) return answer
           break
         }
@@ -84,7 +95,7 @@ export class Cache {
           const answer = running === undefined ? undefined : await this.#walks.walk(walk, running, 'follower')
           if (running !== undefined) collapsed = false
           if (answer !== undefined) return answer
-          const passed = await pass(this.#context.node, route, request, signal, verdict.fwd, collapsed)
+          const passed = await pass(this.#context, route, request, signal, verdict.fwd, collapsed)
           if (request.method === 'HEAD' && stored !== undefined) await this.#learn(route, stored, passed)
           return passed
         }
@@ -110,7 +121,7 @@ export class Cache {
           const walked = await this.#walks.walk(walk, flight, running === undefined ? 'leader' : 'follower')
           const answer =
             walked?.kind === 'stored'
-              ? await begun(this.#slices, this.#context.node, route, request, walked, signal)
+              ? await begun(this.#slices, this.#context, route, request, walked, signal)
               : walked
           if (answer !== undefined) return answer
           if (running !== undefined) collapsed = false

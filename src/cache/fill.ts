@@ -3,7 +3,7 @@ import { isRangeLie } from '../errors.ts'
 import { isManifest } from '../media/kind.ts'
 import { omitFields } from '../rfc/connection.ts'
 import { freshnessOf } from '../rfc/freshness.ts'
-import type { ReceivedHead, ResponseHead } from '../rfc/heads.ts'
+import type { Fields, ReceivedHead, ResponseHead } from '../rfc/heads.ts'
 import type { ByteRange } from '../rfc/range.ts'
 import { storability, unsharedFields } from '../rfc/storability.ts'
 import { freshen, validatorsOf } from '../rfc/validation.ts'
@@ -12,6 +12,7 @@ import type { UpstreamResponse } from '../upstream/source.ts'
 import { recognise } from './first-chunk.ts'
 import { flow, type Kept, keep } from './flow.ts'
 import type { FillContext, Filled, Journey, Order } from './journey.ts'
+import { relocated } from './localised.ts'
 import { collect } from './manifest-body.ts'
 import { bindingValidator, opened, openingRange, ranged } from './opening.ts'
 import type { Route } from './routes.ts'
@@ -41,7 +42,7 @@ async function ask(
   const { route, stored } = order
   const whole = shared(route, order.request, context.node)
   const request = opening === undefined ? whole : ranged(whole, opening)
-  const validators = stored === undefined ? undefined : validatorsOf(stored.head.fields)
+  const validators = stored === undefined ? undefined : validatorsOf(theirs(stored.head))
   const asked = validators === undefined ? request : conditional(request, validators)
   let response: UpstreamResponse
   try {
@@ -70,6 +71,16 @@ async function ask(
   return { kind: 'stored', ...renewed, fwdStatus: 304, unshared }
 }
 
+/** The stored fields with the validators that the origin knows, where those of the body are ours. */
+function theirs({ fields, validators }: StoredHead): Fields {
+  return validators === undefined ? fields : { ...fields, ...validators }
+}
+
+/** The validators of a body that was changed here, which no 304 speaks of. */
+function ours({ fields, validators }: StoredHead): Fields {
+  return validators === undefined ? {} : { etag: fields['etag'] }
+}
+
 /** A 304 came: the stored head lives on with what it says. Undefined when it does not belong to what is stored. */
 async function renew(
   context: FillContext,
@@ -78,7 +89,7 @@ async function renew(
   answer: ReceivedHead,
 ): Promise<Kept | undefined> {
   const { cookies } = order.route
-  const freshened = freshen(stored.head.fields, answer.fields, cookies)
+  const freshened = freshen(theirs(stored.head), answer.fields, cookies)
   if (freshened === undefined) return undefined
   const { status, silent } = stored.head
   // Its age is that of the 304, not of the stored response (RFC 9111 section 4.2.3).
@@ -86,7 +97,7 @@ async function renew(
   const freshness = freshnessOf(told, silent, heldBy(order.request))
   const head: StoredHead = {
     ...stored.head,
-    fields: toStore(told, cookies),
+    fields: { ...toStore(told, cookies), ...ours(stored.head) },
     freshness,
     askedAt: answer.requestedAt,
   }
@@ -161,9 +172,12 @@ async function receive(
   land: () => void,
 ): Promise<Filled> {
   const { request, route } = order
-  const { kind, response } = await recognise(request.target, arrived, 0)
-  const { head } = response
-  const manifest = isManifest(kind) && head.status === 200 ? await collect(response, kind) : undefined
+  const { kind, response } = await recognise(request.target, relocated(context, arrived, request.target), 0)
+  const manifest =
+    isManifest(kind) && response.head.status === 200
+      ? await collect(response, kind, context.addresses, request.target)
+      : undefined
+  const { head } = manifest?.response ?? response
   if (manifest !== undefined) context.streams.learn(route, request.target, manifest.facts, head.receivedAt)
   const stored = describe(context, order, kind, head, manifest?.facts)
   if (typeof stored === 'string') {
@@ -172,7 +186,7 @@ async function receive(
   }
   const unshared = unsharedFields(head, route.cookies)
   if (manifest !== undefined) {
-    const kept = await keep(context.store, stored, manifest.bytes)
+    const kept = await keep(context.store, { ...stored, validators: manifest.validators }, manifest.bytes)
     land()
     return { kind: 'stored', ...kept, fwdStatus: head.status, unshared }
   }

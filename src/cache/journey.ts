@@ -1,5 +1,6 @@
 /** What a fill is told, what it needs, and what comes of it. */
 
+import type { AddressBook } from '../media/addresses/address-book.ts'
 import type { Forwarded } from '../rfc/cache-status.ts'
 import type { Clock, Fields, RequestHead } from '../rfc/heads.ts'
 import type { NotStorable } from '../rfc/storability.ts'
@@ -16,6 +17,8 @@ export interface CacheContext {
   readonly clock: Clock
   readonly node: string
   readonly slicing: SliceOptions
+  /** Which addresses in manifests are ours. */
+  readonly addresses: AddressBook
   /** A body that broke off, or a background validation that failed: for the log, no viewer is told. */
   readonly onTrouble: (what: string, error: unknown, target: string) => void
 }

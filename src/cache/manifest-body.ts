@@ -1,25 +1,57 @@
-/** A manifest is taken whole before anyone sees it: it changes atomically for its readers (HLS section 6.2.1). */
+/** A manifest is taken whole before anyone sees it (HLS section 6.2.1), and its addresses are led to us. */
+import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate } from 'node:zlib'
 import { RelaisError } from '../errors.ts'
+import type { AddressBook } from '../media/addresses/address-book.ts'
+import { rewriteDash } from '../media/addresses/dash-addresses.ts'
+import { rewriteHls } from '../media/addresses/hls-addresses.ts'
+import { Place } from '../media/addresses/place.ts'
 import { isBad, type ManifestFacts } from '../media/facts.ts'
 import type { MediaKind } from '../media/kind.ts'
 import { readManifest } from '../media/manifest.ts'
-import { fieldValue } from '../rfc/heads.ts'
+import { responseDirectives } from '../rfc/cache-control.ts'
+import { omitFields } from '../rfc/connection.ts'
+import { simpleList } from '../rfc/grammar.ts'
+import { type Fields, fieldValue } from '../rfc/heads.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
 
 /** A day of two-second segments is 5 MiB of playlist; more is no manifest. */
 const MAX_MANIFEST_BYTES = 16 * 1024 * 1024
 
+/** What speaks of the bytes as the origin sent them. */
+export const OF_THE_BYTES: ReadonlySet<string> = new Set([
+  'accept-ranges',
+  'content-digest',
+  'content-encoding',
+  'content-length',
+  'content-md5',
+  'digest',
+  'etag',
+  'repr-digest',
+  'transfer-encoding',
+  'vary',
+])
+
 export interface Manifest {
   readonly bytes: Uint8Array
   readonly facts: ManifestFacts
-  /** The response once more, its body now in memory. */
+  /** The response as it goes on: its body in memory, and its head that of this body. */
   readonly response: UpstreamResponse
+  /** What the origin calls it by, where the bytes are others than the origin's; undefined: they are not. */
+  readonly validators: Fields | undefined
 }
 
-/** Rejects with BAD_MANIFEST when what came is none, or has no end, and with what broke the body off. */
-export async function collect(response: UpstreamResponse, kind: MediaKind): Promise<Manifest> {
+/**
+ * `target` is what viewers ask us for. Rejects with BAD_MANIFEST when what came is none, or has no end, and with what
+ * broke the body off.
+ */
+export async function collect(
+  response: UpstreamResponse,
+  kind: MediaKind,
+  addresses: AddressBook,
+  target: string,
+): Promise<Manifest> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of response.body) {
@@ -27,13 +59,61 @@ export async function collect(response: UpstreamResponse, kind: MediaKind): Prom
     size += chunk.byteLength
     if (size > MAX_MANIFEST_BYTES) throw bad(response, `more than ${MAX_MANIFEST_BYTES} bytes`)
   }
-  const bytes = Buffer.concat(chunks, size)
-  const facts = readManifest(kind, await decoded(response, bytes))
+  const sent = Buffer.concat(chunks, size)
+  const plain = await decoded(response, sent)
+  // RFC 9110 section 7.7: what is not to be transformed keeps even its content coding.
+  const isOurs = !responseDirectives(response.head.fields).directives.noTransform
+  const bytes = isOurs ? localised(response, kind, plain, addresses, target) : sent
+  const facts = readManifest(kind, isOurs ? bytes : plain)
   if (isBad(facts)) throw bad(response, facts.bad)
-  return { bytes, facts, response: { ...response, body: once(bytes) } }
+  if (bytes === sent) {
+    return { bytes, facts, response: { ...response, body: once(bytes) }, validators: undefined }
+  }
+  const { fields } = response.head
+  const head = { ...response.head, fields: fieldsOf(fields, bytes) }
+  const validators = { etag: fields['etag'], 'last-modified': fields['last-modified'] }
+  return { bytes, facts, response: { ...response, head, body: once(bytes) }, validators }
 }
 
-/** The manifest's text as it was before content coding; rejects with BAD_MANIFEST for a coding that is none. */
+/** The very same bytes where no address changes. */
+function localised(
+  response: UpstreamResponse,
+  kind: MediaKind,
+  plain: Uint8Array,
+  addresses: AddressBook,
+  target: string,
+): Uint8Array {
+  const text = asText(plain)
+  if (text === undefined) return plain
+  const place = Place.of(addresses, response.url, target)
+  const result = kind === 'hls-playlist' ? rewriteHls(text, place) : rewriteDash(text, place)
+  if (typeof result !== 'string') throw bad(response, result.bad)
+  return result === text ? plain : Buffer.from(result)
+}
+
+/** Undefined: not UTF-8, so that it could not be written again as it came. */
+function asText(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return undefined // whether it is a manifest all the same is for its reader to say
+  }
+}
+
+/** The fields of a body that we have made: a strong validator of its own, and no dependence on a coding it no longer has. */
+function fieldsOf(fields: Fields, bytes: Uint8Array): Fields {
+  const vary = simpleList(fieldValue(fields, 'vary')).filter(
+    (name) => name.toLowerCase() !== 'accept-encoding',
+  )
+  return {
+    ...omitFields(fields, OF_THE_BYTES),
+    ...(vary.length === 0 ? {} : { vary: vary.join(', ') }),
+    etag: `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`,
+    'content-length': String(bytes.byteLength),
+  }
+}
+
+/** The manifest's bytes as they were before content coding; rejects with BAD_MANIFEST for a coding that is none. */
 async function decoded(response: UpstreamResponse, bytes: Uint8Array): Promise<Uint8Array> {
   const coding = fieldValue(response.head.fields, 'content-encoding')?.trim().toLowerCase()
   // The bound also holds for what a few bytes can be blown up to.
@@ -58,8 +138,7 @@ async function decoded(response: UpstreamResponse, bytes: Uint8Array): Promise<U
   throw bad(response, `an unknown content coding: ${coding}`)
 }
 
-function bad(response: UpstreamResponse, details: string): RelaisError {
-  const { from, head } = response
+function bad({ from, head }: UpstreamResponse, details: string): RelaisError {
   return new RelaisError('BAD_MANIFEST', { details, nextHop: from, receivedStatus: head.status })
 }
 

@@ -70,3 +70,40 @@ export const sliceOptions = Type.Object(
 
 /** Slices of large bodies; sizes in bytes. */
 export interface SliceOptions extends Readonly<Static<typeof sliceOptions>> {}
+
+export const addressOptions = Type.Object(
+  {
+    publicUrl: Type.Union([Type.String({ format: 'public-url' }), Type.Null()], {
+      description:
+        'Scheme, host and port under which viewers reach Relais, for the few addresses in manifests that must be absolute (X-ASSET-URI). null: they are written without a host, which most players take.',
+      default: null,
+      examples: ['https://relais.example'],
+    }),
+    aliases: Type.Array(
+      Type.Object(
+        {
+          url: Type.String({
+            description: 'Addresses in manifests that begin with this are led to Relais.',
+            format: 'origin-url',
+            examples: ['https://cdn.example/streams/'],
+          }),
+          path: Type.String({
+            description: 'What stands for it here: a path that a route answers for.',
+            format: 'path-prefix',
+            examples: ['/streams/'],
+          }),
+        },
+        { additionalProperties: false },
+      ),
+      {
+        description:
+          'Other hosts that manifests name in place of an origin, such as a CDN. Nothing is ever asked of them. The addresses of origins need not be listed.',
+        default: [],
+      },
+    ),
+  },
+  { description: 'Addresses in manifests.', default: {}, additionalProperties: false },
+)
+
+/** Addresses in manifests. */
+export interface AddressOptions extends Readonly<Static<typeof addressOptions>> {}

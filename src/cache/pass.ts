@@ -2,6 +2,8 @@
 import type { Forwarded } from '../rfc/cache-status.ts'
 import type { RequestHead } from '../rfc/heads.ts'
 import type { PassedAnswer } from './answer.ts'
+import type { FillContext } from './journey.ts'
+import { localised } from './localised.ts'
 import type { Route } from './routes.ts'
 import { passedOn } from './upstream-request.ts'
 
@@ -10,14 +12,15 @@ import { passedOn } from './upstream-request.ts'
  * when the viewer leaves before the head has come.
  */
 export async function pass(
-  node: string,
+  context: Pick<FillContext, 'node' | 'addresses'>,
   route: Route,
   request: RequestHead,
   signal: AbortSignal,
   fwd: Forwarded,
   collapsed?: false,
 ): Promise<PassedAnswer> {
-  const response = await route.source.fetch(passedOn(route, request, node), signal, 'one')
+  const came = await route.source.fetch(passedOn(route, request, context.node), signal, 'one')
+  const response = await localised(context, request, came)
   const status = { hit: false, fwd, fwdStatus: response.head.status, collapsed }
   return { kind: 'passed', outcome: 'pass', response, status }
 }

@@ -32,7 +32,7 @@ export async function passOr(
 ): Promise<Answer> {
   let answer: PassedAnswer
   try {
-    answer = await pass(context.node, route, request, signal, 'bypass', collapsed)
+    answer = await pass(context, route, request, signal, 'bypass', collapsed)
   } catch (error) {
     const stale = signal.aborted ? undefined : standIn(context, fallback, request)
     if (stale === undefined) throw error

@@ -9,9 +9,11 @@ import { formatHttpDate } from '../rfc/http-date.ts'
 import { type CookiePolicy, storability, storedFields } from '../rfc/storability.ts'
 import { variantOf } from '../rfc/vary.ts'
 import type { StoredHead } from '../store/store.ts'
+import { isCoded, withVary } from './codings.ts'
 import type { FillContext, NotKept, Order } from './journey.ts'
 import { silenceOf } from './silence.ts'
 
+const CODINGS_IGNORED: ReadonlySet<string> = new Set(['accept-encoding'])
 const KEPT_WHEN_TOLD: ReadonlySet<MediaKind> = new Set(['key', 'steering'])
 
 /** `facts` are those of the manifest, where it is one. */
@@ -27,7 +29,9 @@ export function describe(
   const silent = silenceOf(kind, facts, request, head)
   const reason = storability(request, head, { cookies: route.cookies, silentFreshMs: silent.freshMs })
   if (reason !== undefined) return reason
-  const variant = variantOf(request, head)
+  // Of a text the codings are made here, so that one stored response serves them all.
+  const isText = isCoded(kind, head.fields, Number(head.fields['content-length'] ?? 0))
+  const variant = variantOf(request, head, isText ? CODINGS_IGNORED : undefined)
   if (variant === undefined) return 'vary-any'
   if (!isFramed(head)) return 'unframed'
   const told = freshnessOf(head, silent, heldBy(request))
@@ -38,7 +42,7 @@ export function describe(
   return {
     key: order.key,
     status: head.status,
-    fields: toStore(head, route.cookies),
+    fields: isText ? withVary(toStore(head, route.cookies)) : toStore(head, route.cookies),
     variant,
     freshness,
     silent,

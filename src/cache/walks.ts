@@ -64,7 +64,7 @@ export class Walks {
     const isOfUse = isAsked && request.fields['range'] === undefined
     if (stale !== undefined || !isOfUse || response.toOne?.() === false) {
       response.cancel()
-      return stale ?? pass(this.#context.node, route, request, signal, 'bypass', walk.collapsed)
+      return stale ?? pass(this.#context, route, request, signal, 'bypass', walk.collapsed)
     }
     signal.addEventListener('abort', response.cancel, { once: true })
     return {
@@ -82,7 +82,7 @@ export class Walks {
     const stored = this.#context.slices.attach(route, request, filled.stored)
     if (part === 'follower' && this.#groups.isInvalid(stored.head)) return undefined
     if (isFarAhead(stored, request))
-      return pass(this.#context.node, route, request, signal, 'partial', walk.collapsed)
+      return pass(this.#context, route, request, signal, 'partial', walk.collapsed)
     this.passes.forget(walk.key)
     const ttl = remainingSeconds(stored.head.freshness, this.#context.clock())
     const status = {

@@ -17,12 +17,16 @@ export const FORMATS: Readonly<Record<string, Format>> = {
   },
   'path-prefix': {
     expected:
-      'a path that begins with "/", has no "?", "#", "//", "." and ".." segments, and is not Relais\' own',
+      'a path that begins with "/", has no "?", "#", "//", quote, "." and ".." segments, and is not Relais\' own',
     matches: isPathPrefix,
   },
   'origin-url': {
     expected: 'an http or https URL without query, fragment and credentials',
     matches: isOriginUrl,
+  },
+  'public-url': {
+    expected: 'an http or https URL of scheme, host and port alone',
+    matches: (value) => isOriginUrl(value) && /^[a-z]+:\/\/[^/]+\/?$/i.test(value),
   },
   'ip-block': {
     expected: 'an IP address or a block such as "10.0.0.0/8" or "fd00::/8"',
@@ -31,7 +35,8 @@ export const FORMATS: Readonly<Record<string, Format>> = {
 }
 
 function isPathPrefix(value: string): boolean {
-  if (!/^\/[\x21-\x7e]*$/.test(value) || /[?#]|\/\/|\/\.\.?(?:\/|$)/.test(value)) return false
+  // No playlist could name what has a quote in it (HLS section 4.2).
+  if (!/^\/[\x21-\x7e]*$/.test(value) || /[?#"]|\/\/|\/\.\.?(?:\/|$)/.test(value)) return false
   return !OWN_PATHS.some((own) => value === own || value.startsWith(`${own}/`))
 }
 

@@ -1,5 +1,5 @@
 /** What of routes no schema can say: that they differ from each other, and how prefix and origin fit together. */
-import type { RouteOptions } from '../cache/options.ts'
+import type { AddressOptions, RouteOptions } from '../cache/options.ts'
 import { FORMATS } from './formats.ts'
 import { type Problem, shown } from './problem.ts'
 import { isObject } from './settle.ts'
@@ -21,6 +21,28 @@ export function problemsOfRoutes(routes: unknown): Problem[] {
       ),
     ),
   ]
+}
+
+/** Aliases that lead nowhere: no route answers for their path. */
+export function problemsOfAliases(addresses: unknown, routes: unknown): Problem[] {
+  const aliases =
+    isObject(addresses) && Array.isArray(addresses.aliases) ? addresses.aliases.filter(isObject) : []
+  const prefixes = (Array.isArray(routes) ? routes.filter(isObject) : []).map(({ prefix }) =>
+    asPrefix(prefix),
+  )
+  return aliases.flatMap(({ path }, index) => {
+    const wanted = asPrefix(path)
+    const isAnswered = prefixes.some((prefix) => prefix !== undefined && wanted?.startsWith(prefix))
+    return wanted === undefined || isAnswered || prefixes.length === 0
+      ? []
+      : [
+          {
+            path: `addresses.aliases[${index}].path`,
+            expected: 'a path that a route answers for',
+            came: shown(path),
+          },
+        ]
+  })
 }
 
 /** The same route, with a slash at the end of its prefix and its origins, so that one can take the place of the other. */
@@ -46,6 +68,13 @@ function asPrefix(value: unknown): string | undefined {
   if (typeof value !== 'string' || FORMATS['path-prefix']?.matches(value) !== true) return undefined
   return value.endsWith('/') ? value : `${value}/`
 }
+
+/** Both with a slash at the end. */
+export function settledAlias({ url, path }: Alias): Alias {
+  return { url: asOrigin(url) ?? url, path: asPrefix(path) ?? path }
+}
+
+type Alias = AddressOptions['aliases'][number]
 
 function asOrigin(value: unknown): string | undefined {
   if (typeof value !== 'string' || FORMATS['origin-url']?.matches(value) !== true) return undefined

@@ -1,6 +1,13 @@
 /** The configuration as a whole: the sum of the rooms' own options. */
 import { type Static, Type } from 'typebox'
-import { type RouteOptions, routeOptions, type SliceOptions, sliceOptions } from '../cache/options.ts'
+import {
+  type AddressOptions,
+  addressOptions,
+  type RouteOptions,
+  routeOptions,
+  type SliceOptions,
+  sliceOptions,
+} from '../cache/options.ts'
 import { type HttpOptions, httpOptions, type ListenOptions, listenOptions } from '../http/options.ts'
 import { type LogOptions, logOptions, type OpsOptions, opsOptions } from '../ops/options.ts'
 import { type DiskOptions, diskOptions, type MemoryOptions, memoryOptions } from '../store/options.ts'
@@ -49,6 +56,7 @@ export const configSchema = Type.Object(
     memory: memoryOptions,
     disk: diskOptions,
     slices: sliceOptions,
+    addresses: addressOptions,
     upstream: upstreamOptions,
     http: httpOptions,
     log: logOptions,
@@ -71,6 +79,7 @@ export interface Config {
   readonly memory: MemoryOptions
   readonly disk: DiskOptions
   readonly slices: SliceOptions
+  readonly addresses: AddressOptions
   readonly upstream: UpstreamOptions
   readonly http: HttpOptions
   readonly log: LogOptions

@@ -14,7 +14,7 @@ import type { Traffic } from './traffic.ts'
 import { type Account, Visit } from './visit.ts'
 
 /** Paths of the office: they never lead to an origin. */
-const OFFICE = /^\/(?:-\/|(?:stats|metrics)(?:$|[?/]))/
+export const OFFICE = /^\/(?:-\/|(?:stats|metrics)(?:$|[?/]))/
 
 export interface DoorContext {
   readonly cache: Cache

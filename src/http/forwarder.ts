@@ -115,6 +115,7 @@ export class Forwarder {
           receivedAt: clock(),
         },
         from: host,
+        url: address + path + target,
         body: this.#read(body, host, signal),
         cancel: () => {
           body.on('error', () => undefined) // whoever cancels a transfer knows that it did not end

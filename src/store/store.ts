@@ -23,6 +23,8 @@ export interface StoredHead {
   /** `always`: room is made for it (the live edge). `when-wanted`: it must not push out what is asked for more often. */
   readonly admission: 'always' | 'when-wanted'
   readonly storedAt: Instant
+  /** What the origin calls the body by, where it was changed here and so has a validator of our own. */
+  readonly validators?: Fields | undefined
   /** The body lies in slices with keys of their own (cache/slice.ts), and the response of this head is empty. */
   readonly sliced?: Sliced | undefined
   /**

@@ -160,6 +160,7 @@ export class Origin implements Source {
     return {
       head,
       from: this.name,
+      url: this.#url.origin + this.path + request.target,
       body: this.#read(body, signal, () => isCancelled),
       cancel,
       toOne: () => permit.toOne(),

@@ -45,8 +45,8 @@ export function resumed(
   signal: AbortSignal,
 ): UpstreamResponse {
   const body = new ResumedBody(begun, plan, road, timeoutMs, signal)
-  const { head, from } = begun.response
-  return { head, from, body: body.read(), cancel: () => body.cancel(), toOne: () => body.toOne() }
+  const { head, from, url } = begun.response
+  return { head, from, url, body: body.read(), cancel: () => body.cancel(), toOne: () => body.toOne() }
 }
 
 class ResumedBody {

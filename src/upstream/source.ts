@@ -26,6 +26,8 @@ export interface UpstreamResponse {
   readonly head: ReceivedHead
   /** The source that gave it. */
   readonly from: string
+  /** The absolute URL that was asked for: what relative addresses in the body are relative to. */
+  readonly url: string
   /**
    * The bytes as they arrive, to be read once. Throws a RelaisError when the body ends before its time; leaving
    * the loop early cancels the transfer.

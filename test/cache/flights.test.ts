@@ -41,6 +41,7 @@ function notStorable(onCancel: () => void): Filled {
   const response: UpstreamResponse = {
     head,
     from: 'origin',
+    url: 'http://origin/',
     body: Readable.from([]),
     cancel: onCancel,
   }

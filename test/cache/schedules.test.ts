@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test'
 import { type Answer, Cache } from '../../src/cache/cache.ts'
 import type { Route } from '../../src/cache/routes.ts'
 import { Streams } from '../../src/cache/streams.ts'
+import { AddressBook } from '../../src/media/addresses/address-book.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
 import { type Barrier, barrier, until } from '../support/barrier.ts'
 import { testClock } from '../support/clock.ts'
@@ -39,6 +40,7 @@ function setStage(t: TestContext): Stage {
     clock: clock.now,
     node: 'test',
     slicing: { bytes: 1024 * 1024, above: 8 * 1024 * 1024 },
+    addresses: new AddressBook([]),
     onTrouble: () => undefined,
   })
   const route = routeOf({
@@ -49,7 +51,7 @@ function setStage(t: TestContext): Stage {
         const fields = { 'cache-control': 'max-age=60', 'content-length': '7' }
         const head = { status: 200, fields, requestedAt: clock.now(), receivedAt: clock.now() }
         const body = ReadableStream.from([Buffer.from('segment')])
-        return { head, from: 'origin', body, cancel: () => undefined }
+        return { head, from: 'origin', url: 'http://origin/', body, cancel: () => undefined }
       },
     },
   })

@@ -28,7 +28,7 @@ function encodingOf(value: string): { headers: Record<string, string> } {
 test('each encoding is fetched once and lies beside the others', async (t) => {
   const origin = await openOrigin(t, byEncoding)
   const relais = await openTestRelais(t, { origins: [origin.url] })
-  const url = `${relais.url}/vod.m3u8`
+  const url = `${relais.url}/titles.json`
   for (let round = 0; round < 2; round++) {
     const zipped = await get(url, encodingOf('gzip'))
     assert.equal(zipped.headers['content-encoding'], 'gzip')
@@ -44,7 +44,7 @@ test('each encoding is fetched once and lies beside the others', async (t) => {
 test('the origin sees few encodings, so that few variants arise', async (t) => {
   const origin = await openOrigin(t, byEncoding)
   const relais = await openTestRelais(t, { origins: [origin.url] })
-  const url = `${relais.url}/vod.m3u8`
+  const url = `${relais.url}/titles.json`
   for (const value of ['gzip, deflate', 'deflate,  gzip;q=0.5', 'GZIP', 'x-gzip', 'gzip, zstd, *;q=0']) {
     assert.equal((await get(url, encodingOf(value))).headers['content-encoding'], 'gzip', value)
   }
@@ -64,7 +64,7 @@ test('who waits for a fill in another encoding is not given the wrong one', asyn
     byEncoding(request, response)
   })
   const relais = await openTestRelais(t, { origins: [origin.url] })
-  const url = `${relais.url}/vod.m3u8`
+  const url = `${relais.url}/titles.json`
   const zipped = Array.from({ length: 5 }, () => openViewer(url, encodingOf('gzip')))
   await origin.reached(1)
   const plain = Array.from({ length: 5 }, () => openViewer(url, encodingOf('identity')))
