@@ -208,11 +208,12 @@ export class Slices {
     const { store, clock } = this.#context
     const { key } = head
     const now = clock()
+    if (reason === 'unranged') this.#wholeUntil.set(key, now + WHOLE_MS)
     const hasChangedLately = now - (this.#changedAt.get(key) ?? Number.NEGATIVE_INFINITY) < WHOLE_MS
-    if (reason === 'unranged' || hasChangedLately) this.#wholeUntil.set(key, now + WHOLE_MS)
     const stored = await store.get(key, request)
     // Only one of those who find it out; another may have stored what is true now.
     if (stored?.head.sliced?.generation !== sliced.generation) return
+    if (hasChangedLately) this.#wholeUntil.set(key, now + WHOLE_MS)
     this.#changedAt.set(key, now)
     await store.delete(key)
     void this.forget(head)
