@@ -17,7 +17,7 @@ import { lengthOf, rangeOfSlice, sliceKey, slicesWithin } from './slice.ts'
 import { judge, SliceError, type Unusable } from './slice-answer.ts'
 import { SlicedBody } from './sliced-body.ts'
 import { rangesWanted, slicesWanted } from './slices-wanted.ts'
-import { shared } from './upstream-request.ts'
+import { asForAll, shared } from './upstream-request.ts'
 
 /** More than this is not written at once: a slow viewer would keep it in memory, evicted or not. */
 const MAX_AT_ONCE_BYTES = 4 * 1024 * 1024
@@ -257,7 +257,8 @@ export class Slices {
     land: () => void,
   ): Promise<Filled> {
     const range = rangeOfSlice(sliced, index)
-    const asked = ranged(shared(route, request, this.#context.node), range, bindingValidator(head.fields))
+    const forAll = asForAll(head, shared(route, request, this.#context.node), route.cookies)
+    const asked = ranged(forAll, range, bindingValidator(head.fields))
     const response = await route.source.fetch(asked, signal).catch((error: unknown) => {
       throw isRangeLie(error) ? new SliceError('unranged', error.message) : error
     })
