@@ -26,7 +26,16 @@ const SET_COOKIE: ReadonlySet<string> = new Set(['set-cookie'])
 export function fill(context: FillContext, order: Order, signal: AbortSignal): Journey {
   const landed = Promise.withResolvers<void>()
   const outcome = ask(context, order, openingRange(context, order), signal, landed.resolve)
-  outcome.catch(() => landed.resolve())
+  const before = order.stored?.head
+  outcome.then(
+    (filled) => {
+      // What is replaced takes its slices with it; where it is the same one they stay.
+      if (filled.kind !== 'stored' || before?.sliced === undefined) return
+      if (filled.stored.head.sliced?.generation !== before.sliced.generation)
+        void context.slices.forget(before)
+    },
+    () => landed.resolve(),
+  )
   return { outcome, landed: landed.promise }
 }
 

@@ -34,3 +34,31 @@ test('viewers who come upon one change of a film one after the other do not make
   assert.ok(after.body.equals(filmBytes(50_000_000, 50_000_009, 2)))
   assert.equal(origin.bytesAsked - before, 2 * MIB)
 })
+
+test('a film in whose place something without slices is stored takes its slices with it', async (t) => {
+  for (const [size, ranges] of [
+    [1000, true],
+    [9 * MIB, false],
+  ] as const) {
+    const origin = await openFilmOrigin(t)
+    const relais = await openTestRelais(t, { origins: [origin.url] })
+    await get(`${relais.url}/film.mp4`)
+    assert.equal((await settled(relais)).memory.entries, 5)
+    relais.clock.advance(61_000)
+    Object.assign(origin.film, { etag: '"two"', take: 2, size, ranges })
+    const answer = await get(`${relais.url}/film.mp4`)
+    assert.ok(answer.body.equals(filmBytes(0, size - 1, 2)))
+    assert.equal((await settled(relais)).memory.entries, 1)
+  }
+})
+
+test('the digest of a part is not shown as that of the whole', async (t) => {
+  const digests = { 'content-digest': 'sha-256=:cGFydA==:', 'content-md5': 'cGFydA==' }
+  const origin = await openFilmOrigin(t, { fields: { 'cache-control': 'max-age=60', ...digests } })
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  await get(`${relais.url}/film.mp4`, range(0, 9))
+  const whole = await get(`${relais.url}/film.mp4`)
+  assert.equal(whole.body.byteLength, 8 * MIB)
+  assert.equal(whole.headers['content-digest'], undefined)
+  assert.equal(whole.headers['content-md5'], undefined)
+})
