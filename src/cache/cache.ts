@@ -210,22 +210,21 @@ export class Cache {
 
   #shared(walk: Walk, filled: Filled & { kind: 'stored' }, part: Part): Answer | Promise<Answer> | undefined {
     const { route, request, fwd, signal } = walk
-    const { fwdStatus, kept, unshared } = filled
+    const { fwdStatus, kept, unshared, withdrawn } = filled
+    if (withdrawn !== undefined) {
+      this.#passes.remember(walk.key, withdrawn, this.#context.clock())
+      // Of a film there is nothing left to be read.
+      if (part === 'follower' || filled.stored.head.sliced !== undefined) return undefined
+    }
     if (!matches(filled.stored.head.variant, request)) return undefined
     const stored = this.#slices.attach(route, request, filled.stored)
     if (part === 'follower' && this.#groups.isInvalid(stored.head)) return undefined
     if (isFarAhead(stored, request))
       return pass(this.#context.node, route, request, signal, 'partial', walk.collapsed)
-    this.#passes.forget(walk.key)
+    if (withdrawn === undefined) this.#passes.forget(walk.key)
     const ttl = remainingSeconds(stored.head.freshness, this.#context.clock())
-    const status = {
-      hit: false,
-      fwd,
-      fwdStatus,
-      ttl,
-      stored: kept,
-      collapsed: part === 'follower' ? true : walk.collapsed,
-    }
+    const collapsed = part === 'follower' ? true : walk.collapsed
+    const status = { hit: false, fwd, fwdStatus, ttl, stored: kept, collapsed, detail: withdrawn }
     if (part === 'follower') return { kind: 'stored', outcome: 'collapsed', stored, status }
     return { kind: 'stored', outcome: 'miss', stored, status, unshared }
   }

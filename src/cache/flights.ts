@@ -46,6 +46,7 @@ export class Flight {
     if (this.#filled === undefined) return !this.#controller.signal.aborted
     return (
       this.#filled.kind === 'stored' &&
+      this.#filled.withdrawn === undefined &&
       matches(this.#filled.stored.head.variant, request) &&
       mayJoin(this.#filled.stored)
     )
