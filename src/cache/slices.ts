@@ -268,7 +268,7 @@ export class Slices {
     throw error
   }
 
-  /** A slice once begun is finished: it is small, and whoever asked for it is near it still. */
+  /** A slice once begun is finished, unless it drips: it is small, and whoever asked for it is near it still. */
   async #receive(
     head: StoredHead,
     sliced: Sliced,
@@ -287,7 +287,7 @@ export class Slices {
       variant: {},
     }
     const body = exactly(response.body, bytes)
-    const kept = await flow(this.#context, { target, isWanted: () => true }, sliceHead, bytes, body, land)
+    const kept = await flow(this.#context, { target }, sliceHead, bytes, body, land)
     if (kept === undefined) throw new Error('a slice is larger than what passes through memory')
     return { kind: 'stored', ...kept, fwdStatus: 206 }
   }
