@@ -88,11 +88,12 @@ export class Origin implements Source {
     signal: AbortSignal,
     readers: Readers = 'all',
   ): Promise<UpstreamResponse> {
-    if (this.#circuit.waitMs > 0) throw this.#unavailable()
+    const path = request.target.split('?', 1)[0] ?? ''
+    if (!this.#circuit.isPassable(path)) throw this.#unavailable()
     const permit = await this.#admitted(readers, signal)
     try {
       // The circuit may have opened while this request waited for its place.
-      if (!this.#circuit.enter()) throw this.#unavailable()
+      if (!this.#circuit.enter(path)) throw this.#unavailable()
       return await this.#ask(request, signal, permit)
     } catch (error) {
       permit.release()
