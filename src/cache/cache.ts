@@ -21,13 +21,13 @@ import { Passes } from './passes.ts'
 import { isFarAhead } from './range-choice.ts'
 import type { Route } from './routes.ts'
 import { Slices } from './slices.ts'
+import { Writes } from './writes.ts'
 import { writtenKeys } from './written.ts'
 
 export type { Answer, Outcome, PassedAnswer, StoredAnswer } from './answer.ts'
 
 /** How often a request looks again when what it waited for turned out to be for others. */
 const MAX_LOOKS = 16
-
 const NEVER = new AbortController().signal
 
 export class Cache {
@@ -36,6 +36,7 @@ export class Cache {
   readonly #passes = new Passes()
   readonly #slices: Slices
   readonly #groups: Groups
+  readonly #writes = new Writes()
 
   constructor(context: CacheContext) {
     this.#slices = new Slices(context)
@@ -52,7 +53,7 @@ export class Cache {
   immediate(route: Route, request: RequestHead): StoredAnswer | undefined {
     const key = cacheKey(route, request.target)
     const found = this.#context.store.peek(key, request)
-    if (found === undefined) return undefined
+    if (found === undefined || this.#writes.isUntrue(found.head)) return undefined
     const held = found.head.sliced === undefined ? found : this.#slices.held(found, request)
     if (held === undefined) return undefined
     const stored = this.#groups.judged(held)
@@ -72,7 +73,8 @@ export class Cache {
     let collapsed: false | undefined
     for (let look = 1; ; look++) {
       const found = await this.#context.store.get(key, request)
-      const stored = found === undefined ? undefined : this.#judged(route, request, found)
+      const isThere = found !== undefined && !this.#writes.isUntrue(found.head)
+      const stored = isThere ? this.#judged(route, request, found) : undefined
       const now = this.#context.clock()
       const verdict = decide(route, request, stored, now)
       switch (verdict.kind) {
@@ -110,8 +112,7 @@ export class Cache {
           //   2. Another's fill commits and lands.
           //   3. This one finds no flight to walk with.
           // So it looks again where that costs nothing.
-          if (running === undefined && stored === undefined && this.#context.store.peek(key, request))
-            continue
+          if (running === undefined && found === undefined && this.#context.store.peek(key, request)) continue
           const flight = running ?? this.#start(route, key, request, toValidate)
           const walk = { route, key, request, fwd, fallback, signal, collapsed }
           const walked = await this.#walk(walk, flight, running === undefined ? 'leader' : 'follower')
@@ -136,12 +137,12 @@ export class Cache {
   }
 
   async #invalidate(key: CacheKey): Promise<void> {
+    const { clock, store } = this.#context
     // A fill under way may bring what was true before the write: nobody joins it, and it does not stay.
-    for (const flight of this.#flights.detach(key)) {
-      void flight.landed.then(() => this.#context.store.delete(key))
-    }
-    const stored = await this.#context.store.get(key, { method: 'GET', target: '/', fields: {} })
-    await this.#context.store.delete(key)
+    const gone = this.#flights.detach(key).map(({ landed }) => landed.then(() => store.delete(key)))
+    this.#writes.overtook(key, clock(), gone)
+    const stored = await store.get(key, { method: 'GET', target: '/', fields: {} })
+    await store.delete(key)
     if (stored !== undefined) await this.#slices.forget(stored.head)
   }
 
