@@ -44,9 +44,9 @@ export class Cache {
     this.#groups = new Groups(context.clock())
   }
 
-  /** Fills and validations under way, each slice one of them. */
-  get flights(): number {
-    return this.#flights.size + this.#slices.flights
+  /** Fills and validations, each slice one of them, and the viewers who wait for the head of one. */
+  get underWay(): { readonly fills: number; readonly waiting: number } {
+    return { fills: this.#flights.size + this.#slices.flights, waiting: this.#flights.waiting }
   }
 
   /** What memory can answer at once, awaiting nothing; undefined: ask `answer`. */

@@ -15,8 +15,10 @@ const WINDOW_MS = 30_000
  * the circuit opened for everyone by asking for it often.
  */
 const ALIVE_MS = 1_000
-/** Who answers 503 is there; whether it is so for everything, only what else it says can tell, and that may be rare. */
-const ALIVE_AND_DECLINING_MS = WINDOW_MS
+/** Who answers 503 is there, and perhaps for all things but one: what else it says may be rare. */
+const ALIVE_FOR_OTHERS_MS = WINDOW_MS
+/** So many paths declined in a row, and nothing answered meanwhile, speak of the origin and not of a thing. */
+const PATHS_OF_AN_ORIGIN = 3
 /** How often a dead origin is asked. */
 const PROBE_EVERY_MS = 1_000
 /** Who was sent away comes back within this time, or not at all. */
@@ -47,6 +49,8 @@ const POINTS: Readonly<Partial<Record<ErrorName, number>>> = {
 export class Circuit {
   readonly #clock: Clock
   #points = 0
+  /** Paths declined since it last answered, as many as matter. */
+  readonly #declined = new Set<string>()
   #failedAt: Instant = Number.NEGATIVE_INFINITY
   #answeredAt: Instant = Number.NEGATIVE_INFINITY
   /** Undefined: closed. */
@@ -97,13 +101,15 @@ export class Circuit {
   /** It answered, and not with "not now". */
   answered(): void {
     this.#points = 0
+    this.#declined.clear()
     this.#answeredAt = this.#clock()
     this.#probeAt = undefined
   }
 
-  /** It answered 502, 503 or 504. */
-  declined(): void {
-    this.#add(REFUSAL_POINTS, ALIVE_AND_DECLINING_MS)
+  /** It answered 502, 503 or 504 to a request for this path. */
+  declined(path: string): void {
+    if (this.#declined.size < PATHS_OF_AN_ORIGIN) this.#declined.add(path)
+    this.#add(REFUSAL_POINTS, this.#declined.size < PATHS_OF_AN_ORIGIN ? ALIVE_FOR_OTHERS_MS : ALIVE_MS)
   }
 
   /** No head came. What speaks of one response only changes nothing. */

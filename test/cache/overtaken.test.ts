@@ -60,7 +60,7 @@ test('what a write overtook is not served while the disk still writes it', async
   }
   // 1. A fill asks.
   const before = ask()
-  await until(() => cache.flights === 1, 'the fill is under way')
+  await until(() => cache.underWay.fills === 1, 'the fill is under way')
   // 2. A write is answered.
   clock.advance(10)
   said = 'new'
@@ -74,6 +74,6 @@ test('what a write overtook is not served while the disk still writes it', async
   assert.equal(await ask(), 'new')
   // 4. It has landed, and nothing of it is left.
   disk.open()
-  await until(() => cache.flights === 0, 'all have landed')
+  await until(() => cache.underWay.fills === 0, 'all have landed')
   assert.equal(await ask(), 'new')
 })

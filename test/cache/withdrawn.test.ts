@@ -25,7 +25,7 @@ test('a 304 that makes a response private speaks to the viewer who caused it, an
       await film.show(request, response)
     })
     const viewers = Array.from({ length: 5 }, () => openViewer(`${relais.url}/${path}`, { headers: range }))
-    await until(async () => (await relais.stats()).viewers === 5, 'all are connected')
+    await until(async () => (await relais.stats()).waiting === 5, 'all are connected')
     head.open()
     const answers = await Promise.all(viewers.map(({ answer }) => answer))
     for (const answer of answers) assert.equal(answer.headers['cache-control'], 'private')

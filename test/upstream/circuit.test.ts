@@ -44,7 +44,7 @@ test('failures half a minute apart have nothing to do with each other', () => {
   const clock = testClock()
   const circuit = new Circuit(clock.now)
   for (let failure = 0; failure < 20; failure++) {
-    circuit.declined()
+    circuit.declined('/bad.ts')
     clock.advance(30_001)
   }
   assert.equal(circuit.isOpen, false)
@@ -53,7 +53,7 @@ test('failures half a minute apart have nothing to do with each other', () => {
 test('who answered a moment ago is not dead, however much else fails', () => {
   for (const [fail, aliveMs] of [
     [(circuit: Circuit) => circuit.failed('CONNECTION_REFUSED'), 1_000],
-    [(circuit: Circuit) => circuit.declined(), 30_000],
+    [(circuit: Circuit) => circuit.declined('/bad.ts'), 30_000],
   ] as const) {
     const clock = testClock()
     const circuit = new Circuit(clock.now)
@@ -70,10 +70,27 @@ test('who answered a moment ago is not dead, however much else fails', () => {
   }
 })
 
+test('who declines whatever it is asked for is dead after a second', () => {
+  const clock = testClock()
+  const circuit = new Circuit(clock.now)
+  circuit.answered()
+  clock.advance(999)
+  for (let nth = 0; nth < 10; nth++) circuit.declined(`/${nth}.ts`)
+  assert.equal(circuit.isOpen, false)
+  clock.advance(1)
+  circuit.declined('/0.ts')
+  assert.equal(circuit.isOpen, true)
+  // What it declined before it last answered does not count.
+  circuit.answered()
+  clock.advance(1_000)
+  for (let nth = 0; nth < 10; nth++) circuit.declined(`/${nth % 2}.ts`)
+  assert.equal(circuit.isOpen, false)
+})
+
 test('who asks for one path that always fails does not keep the others from being the probe', () => {
   const clock = testClock()
   const circuit = new Circuit(clock.now)
-  for (let failure = 0; failure < 5; failure++) circuit.declined()
+  for (let failure = 0; failure < 5; failure++) circuit.declined('/bad.ts')
   clock.advance(1_000)
   assert.equal(circuit.enter('/bad.ts'), true)
   clock.advance(500)
