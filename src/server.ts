@@ -115,7 +115,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     uptimeSeconds: Math.floor((clock() - startedAt) / 1000),
     ...counted(traffic, groups),
     ...store.stats(),
-    fills: cache.flights,
+    ...cache.underWay,
     viewers: front === undefined ? 0 : await connectionsOf(front.app),
     streams: streams.list().map((stream) => describeStream(stream, clock())),
     siblings: [],

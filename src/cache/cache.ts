@@ -17,6 +17,7 @@ import type { Route } from './routes.ts'
 import { Slices } from './slices.ts'
 import { passOr } from './stand-in.ts'
 import { Walks } from './walks.ts'
+import { Writes } from './writes.ts'
 import { writtenKeys } from './written.ts'
 
 export type { Answer, Outcome, PassedAnswer, StoredAnswer } from './answer.ts'
@@ -30,6 +31,7 @@ export class Cache {
   readonly #groups: Groups
   readonly #walks: Walks
   readonly #codings = new Codings()
+  readonly #writes = new Writes()
 
   constructor(context: CacheContext) {
     this.#slices = new Slices(context)
@@ -38,16 +40,16 @@ export class Cache {
     this.#walks = new Walks(this.#context, this.#groups)
   }
 
-  /** Fills and validations under way, each slice one of them. */
-  get flights(): number {
-    return this.#walks.size + this.#slices.flights
+  /** Fills and validations, each slice one of them, and the viewers who wait for the head of one. */
+  get underWay(): { readonly fills: number; readonly waiting: number } {
+    return { fills: this.#walks.size + this.#slices.flights, waiting: this.#walks.waiting }
   }
 
   /** What memory can answer at once, awaiting nothing; undefined: ask `answer`. */
   immediate(route: Route, request: RequestHead): StoredAnswer | undefined {
     const key = cacheKey(route, request.target)
     const found = this.#context.store.peek(key, request)
-    if (found === undefined) return undefined
+    if (found === undefined || this.#writes.isUntrue(found.head)) return undefined
     const held = found.head.sliced === undefined ? found : this.#slices.held(found, request)
     if (held === undefined) return undefined
     const stored = this.#groups.judged(held)
@@ -76,7 +78,8 @@ export class Cache {
     let collapsed: false | undefined
     for (let look = 1; ; look++) {
       const found = await this.#context.store.get(key, request)
-      const stored = found === undefined ? undefined : this.#judged(route, request, found)
+      const isThere = found !== undefined && !this.#writes.isUntrue(found.head)
+      const stored = isThere ? this.#judged(route, request, found) : undefined
       const now = this.#context.clock()
       const verdict = decide(route, request, stored, now)
       switch (verdict.kind) {
@@ -114,8 +117,7 @@ export class Cache {
           //   2. Another's fill commits and lands.
           //   3. This one finds no flight to walk with.
           // So it looks again where that costs nothing.
-          if (running === undefined && stored === undefined && this.#context.store.peek(key, request))
-            continue
+          if (running === undefined && found === undefined && this.#context.store.peek(key, request)) continue
           const flight = running ?? this.#walks.start(route, key, request, toValidate)
           const walk = { route, key, request, fwd, fallback, signal, collapsed }
           const walked = await this.#walks.walk(walk, flight, running === undefined ? 'leader' : 'follower')
@@ -140,12 +142,12 @@ export class Cache {
   }
 
   async #invalidate(key: CacheKey): Promise<void> {
+    const { clock, store } = this.#context
     // A fill under way may bring what was true before the write: nobody joins it, and it does not stay.
-    for (const flight of this.#walks.detach(key)) {
-      void flight.landed.then(() => this.#context.store.delete(key))
-    }
-    const stored = await this.#context.store.get(key, { method: 'GET', target: '/', fields: {} })
-    await this.#context.store.delete(key)
+    const gone = this.#walks.detach(key).map(({ landed }) => landed.then(() => store.delete(key)))
+    this.#writes.overtook(key, clock(), gone)
+    const stored = await store.get(key, { method: 'GET', target: '/', fields: {} })
+    await store.delete(key)
     if (stored !== undefined) await this.#slices.forget(stored.head)
   }
 

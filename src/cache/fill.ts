@@ -5,7 +5,7 @@ import { omitFields } from '../rfc/connection.ts'
 import { freshnessOf } from '../rfc/freshness.ts'
 import type { Fields, ReceivedHead, ResponseHead } from '../rfc/heads.ts'
 import type { ByteRange } from '../rfc/range.ts'
-import { storability, unsharedFields } from '../rfc/storability.ts'
+import { type NotStorable, storability, unsharedFields } from '../rfc/storability.ts'
 import { freshen, validatorsOf } from '../rfc/validation.ts'
 import type { StoredHead, StoredResponse } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
@@ -27,7 +27,16 @@ const SET_COOKIE: ReadonlySet<string> = new Set(['set-cookie'])
 export function fill(context: FillContext, order: Order, signal: AbortSignal): Journey {
   const landed = Promise.withResolvers<void>()
   const outcome = ask(context, order, openingRange(context, order), signal, landed.resolve)
-  outcome.catch(() => landed.resolve())
+  const before = order.stored?.head
+  outcome.then(
+    (filled) => {
+      // What is replaced takes its slices with it; where it is the same one they stay.
+      if (filled.kind !== 'stored' || before?.sliced === undefined) return
+      if (filled.stored.head.sliced?.generation !== before.sliced.generation)
+        void context.slices.forget(before)
+    },
+    () => landed.resolve(),
+  )
   return { outcome, landed: landed.promise }
 }
 
@@ -87,7 +96,7 @@ async function renew(
   order: Order,
   stored: StoredResponse,
   answer: ReceivedHead,
-): Promise<Kept | undefined> {
+): Promise<(Kept & { readonly withdrawn?: NotStorable }) | undefined> {
   const { cookies } = order.route
   const freshened = freshen(theirs(stored.head), answer.fields, cookies)
   if (freshened === undefined) return undefined
@@ -101,18 +110,20 @@ async function renew(
     freshness,
     askedAt: answer.requestedAt,
   }
-  if (isForbidden(order, told)) {
+  const withdrawn = withdrawnBy(order, told)
+  if (withdrawn !== undefined) {
     await context.store.delete(order.key)
-    return { stored: { head, body: stored.body }, kept: false }
+    void context.slices.forget(head)
+    return { stored: { head, body: stored.body }, kept: false, withdrawn }
   }
   const kept = await context.store.refresh(head)
   return { stored: { head, body: stored.body }, kept }
 }
 
-/** Whether the origin has taken back what it once let be stored; what else speaks against it speaks of one request. */
-function isForbidden(order: Order, told: ReceivedHead): boolean {
+/** How the origin has taken back what it once let be stored; what else speaks against it speaks of one request. */
+function withdrawnBy(order: Order, told: ReceivedHead): NotStorable | undefined {
   const reason = storability(order.request, told, { cookies: order.route.cookies, silentFreshMs: 0 })
-  return reason === 'no-store' || reason === 'private'
+  return reason === 'no-store' || reason === 'private' ? reason : undefined
 }
 
 /** What came in answer to the request for a slice. `again` asks anew: for another slice, or for the whole. */

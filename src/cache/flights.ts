@@ -35,6 +35,11 @@ export class Flight {
     return this.#journey.landed
   }
 
+  /** How many wait for the head. */
+  get waiting(): number {
+    return this.#waiting
+  }
+
   /** Whether anyone still waits for the head. */
   get isAwaited(): boolean {
     return this.#waiting > 0
@@ -46,6 +51,7 @@ export class Flight {
     if (this.#filled === undefined) return !this.#controller.signal.aborted
     return (
       this.#filled.kind === 'stored' &&
+      this.#filled.withdrawn === undefined &&
       matches(this.#filled.stored.head.variant, request) &&
       mayJoin(this.#filled.stored)
     )
@@ -86,6 +92,14 @@ export class Flights {
     let size = this.#detached.size
     for (const flights of this.#byKey.values()) size += flights.length
     return size
+  }
+
+  /** How many wait for the head of one of them. */
+  get waiting(): number {
+    let waiting = 0
+    for (const flight of this.#detached) waiting += flight.waiting
+    for (const flights of this.#byKey.values()) for (const flight of flights) waiting += flight.waiting
+    return waiting
   }
 
   find(

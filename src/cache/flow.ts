@@ -7,6 +7,9 @@ import type { CacheContext, Order } from './journey.ts'
 const WORTH_FINISHING_BYTES = 1024 * 1024
 /** How long nobody may read before that question is asked: a player that seeks comes back. */
 const UNREAD_GRACE_MS = 1000
+/** Whatever it is worth, a fill that nobody reads is given up when it is slower than this over such a time: it holds a place at the origin. */
+const SLOWEST_BYTES_A_SECOND = 32 * 1024
+const UNREAD_PATIENCE_MS = 30_000
 /** A reader who takes nothing for so long while a body that nobody keeps waits for it is dropped. */
 const READER_STALL_MS = 10_000
 
@@ -16,9 +19,11 @@ export interface Kept {
   readonly kept: boolean
 }
 
-/** What flows, and whether somebody wants it who does not read it. */
-export interface Flow extends Pick<Order, 'isWanted'> {
+/** What flows. */
+export interface Flow {
   readonly target: string
+  /** Whether somebody wants it who does not read it. Undefined: it is short, and finished though nobody reads it. */
+  readonly isWanted?: Order['isWanted']
 }
 
 /** Stores a body that is whole already. */
@@ -61,6 +66,7 @@ async function pump(
   writer: StoreWriter | undefined,
 ): Promise<void> {
   let unreadSince = context.clock()
+  let unreadFrom = 0
   let isReleased = writer === undefined
   try {
     for await (const chunk of bytes) {
@@ -75,8 +81,10 @@ async function pump(
       }
       await body.room(READER_STALL_MS)
       const now = context.clock()
-      if (body.readers > 0 || order.isWanted()) unreadSince = now
-      else if (now - unreadSince > UNREAD_GRACE_MS && !isWorthFinishing(body)) {
+      if (body.readers > 0 || order.isWanted?.() === true) {
+        unreadSince = now
+        unreadFrom = body.received
+      } else if (isGivenUp(order, body, now - unreadSince, body.received - unreadFrom)) {
         throw new Unread('nobody reads it any more')
       }
     }
@@ -93,6 +101,12 @@ async function pump(
 
 /** The fill was given up because it would have been for nobody: a decision and no trouble. */
 class Unread extends Error {}
+
+/** `bytes` came in the `unreadMs` since somebody read it last. */
+function isGivenUp(order: Flow, body: GrowingBody, unreadMs: number, bytes: number): boolean {
+  if (unreadMs > UNREAD_PATIENCE_MS && bytes * 1000 < SLOWEST_BYTES_A_SECOND * unreadMs) return true
+  return order.isWanted !== undefined && unreadMs > UNREAD_GRACE_MS && !isWorthFinishing(body)
+}
 
 function isWorthFinishing(body: GrowingBody): boolean {
   if (body.size === undefined) return body.received < WORTH_FINISHING_BYTES

@@ -68,6 +68,8 @@ export type Filled =
       readonly fwdStatus: number
       /** Whether it is being kept, or only passed on to those who asked meanwhile. */
       readonly kept: boolean
+      /** Why it belongs to the one who caused it alone: what was stored for all is validated, and is so no more. */
+      readonly withdrawn?: NotStorable | undefined
       /** Fields for the one viewer who caused it alone. */
       readonly unshared?: Fields | undefined
     }

@@ -13,7 +13,9 @@ import { indexOfSlice, lengthOf, rangeOfSlice } from './slice.ts'
 /** A position beyond this is no position in any file, and says nothing about where to begin. */
 const FARTHEST = 2 ** 50
 
-const CONTENT_RANGE: ReadonlySet<string> = new Set(['content-range'])
+const OF_PART: ReadonlySet<string> = new Set(['content-range'])
+/** What a part says of its own content is untrue of the whole (RFC 9530 section 2; RFC 1864). */
+const OF_SLICE: ReadonlySet<string> = new Set([...OF_PART, 'content-digest', 'content-md5'])
 
 /**
  * The slice to ask for first: the one with the first byte that the viewer wants. Undefined: the whole is asked for, for
@@ -65,15 +67,15 @@ export function opened(response: UpstreamResponse, asked: ByteRange): Opened {
   const { range, size } = came
   if (range.first !== asked.first || range.last !== Math.min(asked.last, size - 1))
     return { kind: 'unusable' }
-  const fields = { ...omitFields(response.head.fields, CONTENT_RANGE), 'content-length': String(size) }
+  const isWhole = lengthOf(range) === size
+  const about = omitFields(response.head.fields, isWhole ? OF_PART : OF_SLICE)
+  const fields = { ...about, 'content-length': String(size) }
   const whole = {
     ...response,
     head: { ...response.head, status: 200, fields },
     body: exactly(response.body, lengthOf(range)),
   }
-  return lengthOf(range) === size
-    ? { kind: 'whole', response: whole }
-    : { kind: 'slice', response: whole, size }
+  return isWhole ? { kind: 'whole', response: whole } : { kind: 'slice', response: whole, size }
 }
 
 /** The validator that binds slices to each other; undefined when there is none that is strong (RFC 9110 section 8.8.1). */

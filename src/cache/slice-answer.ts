@@ -2,13 +2,14 @@
 import { entityTagOf } from '../rfc/entity-tag.ts'
 import { type Fields, fieldValue, type ResponseHead } from '../rfc/heads.ts'
 import { type ByteRange, parseContentRange } from '../rfc/range.ts'
+import { isKeptFromSharing } from '../rfc/storability.ts'
 import type { Sliced } from '../store/store.ts'
 import { bindingValidator } from './opening.ts'
 
 /**
  * Why a slice cannot be had.
  *
- * - `changed`: the origin has another representation now, or none.
+ * - `changed`: the origin has another representation now, or none, or none that is for all.
  * - `unranged`: the representation is the same, but the origin answered with other bytes than those asked for.
  * - `refused`: an error of the origin, which says nothing of what is stored.
  */
@@ -37,6 +38,10 @@ export function judge(
   const validator = bindingValidator(fields)
   if (status === 200 && validator === bindingValidator(stored.fields)) {
     return new SliceError('unranged', 'the origin answered with the whole')
+  }
+  // What was stored before was for all; this is not, whatever its validator.
+  if (isKeptFromSharing(fields)) {
+    return new SliceError('changed', 'the origin does not let it be stored for others any more')
   }
   if (status !== 206 || !isSame(fields, stored.fields)) {
     return new SliceError(

@@ -31,8 +31,6 @@ export async function keepSliced(
 ): Promise<Kept> {
   const before = order.stored?.head
   const isSame = before?.sliced?.size === size && isOneBody(before, stored)
-  // Slices of what was stored before are of no use to another body; those of the same one stay.
-  if (before !== undefined && !isSame) void context.slices.forget(before)
   const sliced = {
     size,
     sliceBytes: before?.sliced?.sliceBytes ?? context.slicing.bytes,

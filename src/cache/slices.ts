@@ -17,7 +17,7 @@ import { lengthOf, rangeOfSlice, sliceKey, slicesWithin } from './slice.ts'
 import { judge, SliceError, type Unusable } from './slice-answer.ts'
 import { SlicedBody } from './sliced-body.ts'
 import { rangesWanted, slicesWanted } from './slices-wanted.ts'
-import { shared } from './upstream-request.ts'
+import { asForAll, shared } from './upstream-request.ts'
 
 /** More than this is not written at once: a slow viewer would keep it in memory, evicted or not. */
 const MAX_AT_ONCE_BYTES = 4 * 1024 * 1024
@@ -208,11 +208,12 @@ export class Slices {
     const { store, clock } = this.#context
     const { key } = head
     const now = clock()
+    if (reason === 'unranged') this.#wholeUntil.set(key, now + WHOLE_MS)
     const hasChangedLately = now - (this.#changedAt.get(key) ?? Number.NEGATIVE_INFINITY) < WHOLE_MS
-    if (reason === 'unranged' || hasChangedLately) this.#wholeUntil.set(key, now + WHOLE_MS)
     const stored = await store.get(key, request)
     // Only one of those who find it out; another may have stored what is true now.
     if (stored?.head.sliced?.generation !== sliced.generation) return
+    if (hasChangedLately) this.#wholeUntil.set(key, now + WHOLE_MS)
     this.#changedAt.set(key, now)
     await store.delete(key)
     void this.forget(head)
@@ -256,7 +257,8 @@ export class Slices {
     land: () => void,
   ): Promise<Filled> {
     const range = rangeOfSlice(sliced, index)
-    const asked = ranged(shared(route, request, this.#context.node), range, bindingValidator(head.fields))
+    const forAll = asForAll(head, shared(route, request, this.#context.node), route.cookies)
+    const asked = ranged(forAll, range, bindingValidator(head.fields))
     const response = await route.source.fetch(asked, signal).catch((error: unknown) => {
       throw isRangeLie(error) ? new SliceError('unranged', error.message) : error
     })
@@ -266,7 +268,7 @@ export class Slices {
     throw error
   }
 
-  /** A slice once begun is finished: it is small, and whoever asked for it is near it still. */
+  /** A slice once begun is finished, unless it drips: it is small, and whoever asked for it is near it still. */
   async #receive(
     head: StoredHead,
     sliced: Sliced,
@@ -285,7 +287,7 @@ export class Slices {
       variant: {},
     }
     const body = exactly(response.body, bytes)
-    const kept = await flow(this.#context, { target, isWanted: () => true }, sliceHead, bytes, body, land)
+    const kept = await flow(this.#context, { target }, sliceHead, bytes, body, land)
     if (kept === undefined) throw new Error('a slice is larger than what passes through memory')
     return { kind: 'stored', ...kept, fwdStatus: 206 }
   }

@@ -1,7 +1,8 @@
 /** The request as it goes upstream: a viewer's own, or one that stands for all who wait for the same. */
 import { appendCdnLoop, appended, appendVia, endToEnd, omitFields } from '../rfc/connection.ts'
 import { FOR_MANY } from '../rfc/forwarded.ts'
-import { type Fields, fieldValue, type RequestHead } from '../rfc/heads.ts'
+import { type Fields, fieldValue, type RequestHead, type ResponseHead } from '../rfc/heads.ts'
+import { type CookiePolicy, storability } from '../rfc/storability.ts'
 import { normalisedEncoding } from '../rfc/vary.ts'
 import type { Route } from './routes.ts'
 
@@ -27,6 +28,7 @@ const OF_ONE_VIEWER: ReadonlySet<string> = new Set([
 /** The length and the host belong to the message that came, not to the one that goes. */
 const OF_THE_MESSAGE: ReadonlySet<string> = new Set(['host', 'content-length', 'expect'])
 const CACHE_DIRECTIVES: ReadonlySet<string> = new Set(['cache-control', 'pragma'])
+const CREDENTIALS: ReadonlySet<string> = new Set(['authorization', 'cookie'])
 const COOKIE: ReadonlySet<string> = new Set(['cookie'])
 
 /** One viewer's request, passed on as it is. */
@@ -48,6 +50,16 @@ export function shared(route: Route, request: RequestHead, node: string): Reques
   // Few encodings, so that few variants arise.
   const encoding = normalisedEncoding(fieldValue(request.fields, 'accept-encoding'))
   return toRoute(route, request, { ...fields, forwarded: FOR_MANY, 'accept-encoding': encoding })
+}
+
+/**
+ * The same without the viewer's credentials, where the answer to a request with them could not be kept beside what is
+ * stored (RFC 9111 section 3.5): that was had without them as well.
+ */
+export function asForAll(stored: ResponseHead, request: RequestHead, cookies: CookiePolicy): RequestHead {
+  const reason = storability(request, stored, { cookies, silentFreshMs: 1 })
+  const isOfOne = reason === 'authorization' || reason === 'cookie'
+  return isOfOne ? { ...request, fields: omitFields(request.fields, CREDENTIALS) } : request
 }
 
 /** The same with the validators of what is stored (RFC 9111 section 4.3.1). */

@@ -34,6 +34,11 @@ export class Walks {
     return this.#flights.size
   }
 
+  /** Viewers who wait for the head of one. */
+  get waiting(): number {
+    return this.#flights.waiting
+  }
+
   /** From now on nobody joins the flights of this key; they go on for those who are with them. */
   detach(key: CacheKey): readonly Flight[] {
     return this.#flights.detach(key)
@@ -77,22 +82,21 @@ export class Walks {
 
   #shared(walk: Walk, filled: Filled & { kind: 'stored' }, part: Part): Answer | Promise<Answer> | undefined {
     const { route, request, fwd, signal } = walk
-    const { fwdStatus, kept, unshared } = filled
+    const { fwdStatus, kept, unshared, withdrawn } = filled
+    if (withdrawn !== undefined) {
+      this.passes.remember(walk.key, withdrawn, this.#context.clock())
+      // Of a film there is nothing left to be read.
+      if (part === 'follower' || filled.stored.head.sliced !== undefined) return undefined
+    }
     if (!matches(filled.stored.head.variant, request)) return undefined
     const stored = this.#context.slices.attach(route, request, filled.stored)
     if (part === 'follower' && this.#groups.isInvalid(stored.head)) return undefined
     if (isFarAhead(stored, request))
       return pass(this.#context, route, request, signal, 'partial', walk.collapsed)
-    this.passes.forget(walk.key)
+    if (withdrawn === undefined) this.passes.forget(walk.key)
     const ttl = remainingSeconds(stored.head.freshness, this.#context.clock())
-    const status = {
-      hit: false,
-      fwd,
-      fwdStatus,
-      ttl,
-      stored: kept,
-      collapsed: part === 'follower' ? true : walk.collapsed,
-    }
+    const collapsed = part === 'follower' ? true : walk.collapsed
+    const status = { hit: false, fwd, fwdStatus, ttl, stored: kept, collapsed, detail: withdrawn }
     if (part === 'follower') return { kind: 'stored', outcome: 'collapsed', stored, status }
     return { kind: 'stored', outcome: 'miss', stored, status, unshared }
   }

@@ -50,6 +50,8 @@ export interface Stats extends StoreStats {
   readonly origin: { readonly requests: number; readonly errors: number }
   /** Fills and validations under way. */
   readonly fills: number
+  /** Viewers who wait for the head of one of them. */
+  readonly waiting: number
   /** Connections of viewers open now. */
   readonly viewers: number
   readonly streams: readonly StreamStats[]

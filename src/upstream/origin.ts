@@ -88,12 +88,13 @@ export class Origin implements Source {
     signal: AbortSignal,
     readers: Readers = 'all',
   ): Promise<UpstreamResponse> {
-    if (this.#circuit.waitMs > 0) throw this.#unavailable()
+    const path = request.target.split('?', 1)[0] ?? ''
+    if (!this.#circuit.isPassable(path)) throw this.#unavailable()
     const permit = await this.#admitted(readers, signal)
     try {
       // The circuit may have opened while this request waited for its place.
-      if (!this.#circuit.enter()) throw this.#unavailable()
-      return await this.#ask(request, signal, permit)
+      if (!this.#circuit.enter(path)) throw this.#unavailable()
+      return await this.#ask(request, path, signal, permit)
     } catch (error) {
       permit.release()
       throw error
@@ -124,7 +125,12 @@ export class Origin implements Source {
     }
   }
 
-  async #ask(request: RequestHead, signal: AbortSignal, permit: Permit): Promise<UpstreamResponse> {
+  async #ask(
+    request: RequestHead,
+    path: string,
+    signal: AbortSignal,
+    permit: Permit,
+  ): Promise<UpstreamResponse> {
     const { dispatcher, headTimeoutMs, clock } = this.#context
     const requestedAt = clock()
     this.#requests++
@@ -155,7 +161,7 @@ export class Origin implements Source {
       throw this.#failed(new RelaisError(fault.code, { details: fault.details, nextHop: this.name }))
     }
     body.once('close', () => permit.release())
-    if (isDeclined(head)) this.#declined(head.status, retryAtOf(fields, head.receivedAt))
+    if (isDeclined(head)) this.#declined(path, head.status, retryAtOf(fields, head.receivedAt))
     else this.#circuit.answered()
     return {
       head,
@@ -185,9 +191,9 @@ export class Origin implements Source {
     this.#circuit.failed('RESPONSE_TIMEOUT')
   }
 
-  #declined(status: number, retryAt: Instant | undefined): void {
+  #declined(path: string, status: number, retryAt: Instant | undefined): void {
     this.#lastFailure = { status, retryAt }
-    this.#circuit.declined()
+    this.#circuit.declined(path)
   }
 
   /** Nobody waits for what is known: the circuit is open, and another request is its probe. */

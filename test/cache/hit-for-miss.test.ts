@@ -57,7 +57,7 @@ test('those who waited in vain for what may not be stored all set out at once', 
   })
   const relais = await openTestRelais(t, { origins: [origin.url] })
   const viewers = Array.from({ length: 10 }, () => openViewer(`${relais.url}/seg1.ts`))
-  await until(async () => (await relais.stats()).viewers === 10, 'all are connected')
+  await until(async () => (await relais.stats()).waiting === 10, 'all are connected')
   head.open()
   await origin.reached(10)
   all.open()

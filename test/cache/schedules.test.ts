@@ -74,7 +74,7 @@ test('who looked into the store just before a fill landed does not fill once mor
   stage.slow = undefined
   // 2. A fills, and its flight lands.
   assert.equal(await bodyOf(await cache.answer(route, requestOf(), NEVER)), 'segment')
-  await until(() => cache.flights === 0, 'the fill has landed')
+  await until(() => cache.underWay.fills === 0, 'the fill has landed')
   // 3. B hears that nothing was there, and finds no flight to walk with.
   late.open()
   const answer = await second
@@ -95,5 +95,5 @@ test('two who come in the same moment set out once', async (t) => {
   )
   for (const answer of answers) assert.equal(await bodyOf(answer), 'segment')
   assert.equal(asked(), 1)
-  await until(() => cache.flights === 0, 'the fill has landed')
+  await until(() => cache.underWay.fills === 0, 'the fill has landed')
 })

@@ -219,6 +219,7 @@ test('a stale film is validated without asking for any of it, and keeps its slic
   const origin = await openFilmOrigin(t)
   const relais = await openTestRelais(t, { origins: [origin.url] })
   await get(`${relais.url}/film.mp4`, range(3_000_000, 3_000_009))
+  await settled(relais)
   relais.clock.advance(61_000)
   const answer = await get(`${relais.url}/film.mp4`, range(3_000_000, 3_000_009))
   assert.equal(answer.headers['cache-status'], 'test; fwd=stale; fwd-status=304; stored; ttl=60')

@@ -149,7 +149,7 @@ test('a failed fill is one line of trouble, however many waited for it', async (
   })
   const relais = await openTestRelais(t, { origins: [origin.url] })
   const answers = Array.from({ length: 20 }, () => get(`${relais.url}/a.ts`))
-  await until(async () => (await relais.stats()).viewers >= 20, 'all are connected')
+  await until(async () => (await relais.stats()).waiting === 20, 'all are connected')
   all.open()
   for (const { status } of await Promise.all(answers)) assert.equal(status, 502)
   const troubles = relais.log.filter(({ level }) => Number(level) > 30)

@@ -44,25 +44,68 @@ test('failures half a minute apart have nothing to do with each other', () => {
   const clock = testClock()
   const circuit = new Circuit(clock.now)
   for (let failure = 0; failure < 20; failure++) {
-    circuit.declined()
+    circuit.declined('/bad.ts')
     clock.advance(30_001)
   }
   assert.equal(circuit.isOpen, false)
 })
 
-test('who answered within the last second is not dead, however much else fails', () => {
+test('who answered a moment ago is not dead, however much else fails', () => {
+  for (const [fail, aliveMs] of [
+    [(circuit: Circuit) => circuit.failed('CONNECTION_REFUSED'), 1_000],
+    [(circuit: Circuit) => circuit.declined('/bad.ts'), 30_000],
+  ] as const) {
+    const clock = testClock()
+    const circuit = new Circuit(clock.now)
+    for (let time = 0; time < 10; time++) {
+      circuit.answered()
+      for (let failure = 0; failure < 100; failure++) fail(circuit)
+      clock.advance(aliveMs - 1)
+      fail(circuit)
+      assert.equal(circuit.isOpen, false)
+    }
+    clock.advance(1)
+    fail(circuit)
+    assert.equal(circuit.isOpen, true)
+  }
+})
+
+test('who declines whatever it is asked for is dead after a second', () => {
   const clock = testClock()
   const circuit = new Circuit(clock.now)
-  for (let second = 0; second < 10; second++) {
-    circuit.answered()
-    for (let failure = 0; failure < 100; failure++) circuit.declined()
-    clock.advance(999)
-    circuit.declined()
-    assert.equal(circuit.isOpen, false)
-  }
+  circuit.answered()
+  clock.advance(999)
+  for (let nth = 0; nth < 10; nth++) circuit.declined(`/${nth}.ts`)
+  assert.equal(circuit.isOpen, false)
   clock.advance(1)
-  circuit.declined()
+  circuit.declined('/0.ts')
   assert.equal(circuit.isOpen, true)
+  // What it declined before it last answered does not count.
+  circuit.answered()
+  clock.advance(1_000)
+  for (let nth = 0; nth < 10; nth++) circuit.declined(`/${nth % 2}.ts`)
+  assert.equal(circuit.isOpen, false)
+})
+
+test('who asks for one path that always fails does not keep the others from being the probe', () => {
+  const clock = testClock()
+  const circuit = new Circuit(clock.now)
+  for (let failure = 0; failure < 5; failure++) circuit.declined('/bad.ts')
+  clock.advance(1_000)
+  assert.equal(circuit.enter('/bad.ts'), true)
+  clock.advance(500)
+  assert.equal(circuit.enter('/good.ts'), false)
+  clock.advance(500)
+  assert.equal(circuit.enter('/bad.ts'), false)
+  assert.equal(circuit.enter('/good.ts'), true)
+  // Nobody else was sent away since, or came back in time: then the same path is asked for again.
+  clock.advance(1_000)
+  assert.equal(circuit.enter('/good.ts'), true)
+  assert.equal(circuit.enter('/bad.ts'), false)
+  clock.advance(9_999)
+  assert.equal(circuit.enter('/good.ts'), false)
+  clock.advance(1)
+  assert.equal(circuit.enter('/good.ts'), true)
 })
 
 test('open, it lets one request a second through, and no more when the last one still waits', () => {
@@ -71,7 +114,7 @@ test('open, it lets one request a second through, and no more when the last one 
   for (let failure = 0; failure < 5; failure++) circuit.failed('CONNECTION_REFUSED')
   let entered = 0
   for (let ms = 0; ms < 10_000; ms += 10) {
-    if (circuit.enter()) entered++
+    if (circuit.enter('/a.ts')) entered++
     clock.advance(10)
   }
   assert.equal(entered, 9)
@@ -82,7 +125,7 @@ test('a clock that is set back keeps nobody out', () => {
   const circuit = new Circuit(clock.now)
   for (let failure = 0; failure < 5; failure++) circuit.failed('CONNECTION_REFUSED')
   clock.advance(-3_600_000)
-  assert.equal(circuit.enter(), true)
+  assert.equal(circuit.enter('/a.ts'), true)
 })
 
 async function ask(relais: TestRelais, path: string) {
