@@ -17,7 +17,7 @@ import { lengthOf, rangeOfSlice, sliceKey, slicesWithin } from './slice.ts'
 import { judge, SliceError, type Unusable } from './slice-answer.ts'
 import { SlicedBody } from './sliced-body.ts'
 import { rangesWanted, slicesWanted } from './slices-wanted.ts'
-import { shared } from './upstream-request.ts'
+import { shared, urgencyOf } from './upstream-request.ts'
 
 /** More than this is not written at once: a slow viewer would keep it in memory, evicted or not. */
 const MAX_AT_ONCE_BYTES = 4 * 1024 * 1024
@@ -257,9 +257,11 @@ export class Slices {
   ): Promise<Filled> {
     const range = rangeOfSlice(sliced, index)
     const asked = ranged(shared(route, request, this.#context.node), range, bindingValidator(head.fields))
-    const response = await route.source.fetch(asked, signal).catch((error: unknown) => {
-      throw isRangeLie(error) ? new SliceError('unranged', error.message) : error
-    })
+    const response = await route.source
+      .fetch(asked, signal, 'all', urgencyOf(request))
+      .catch((error: unknown) => {
+        throw isRangeLie(error) ? new SliceError('unranged', error.message) : error
+      })
     const error = judge(response.head, head, sliced, range)
     if (error === undefined) return await this.#receive(head, sliced, index, request.target, response, land)
     response.cancel()
