@@ -1,10 +1,11 @@
 /** Puts the house together: the only file that knows every room. */
 import { isIPv6 } from 'node:net'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import { Audience } from './cache/audience/audience.ts'
 import { Cache } from './cache/cache.ts'
 import type { CacheContext } from './cache/journey.ts'
 import { type Route, RouteTable } from './cache/routes.ts'
-import { type Stream, Streams } from './cache/streams.ts'
+import { Streams } from './cache/streams.ts'
 import type { Config } from './config.ts'
 import { RelaisError } from './errors.ts'
 import { Door, OFFICE } from './http/door.ts'
@@ -16,7 +17,8 @@ import { Traffic } from './http/traffic.ts'
 import { AddressBook } from './media/addresses/address-book.ts'
 import { Access } from './ops/access.ts'
 import { openOffice } from './ops/office.ts'
-import type { Stats, StreamStats } from './ops/stats.ts'
+import type { Stats } from './ops/stats.ts'
+import { describeStream } from './ops/stream-stats.ts'
 import type { Clock, Instant } from './rfc/heads.ts'
 import { DiskStore } from './store/disk/disk-store.ts'
 import { MemoryStore, spareBytes } from './store/memory-store.ts'
@@ -79,6 +81,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
   }
   const table = new RouteTable([...groups.keys()])
   const streams = new Streams()
+  const audience = new Audience(streams, clock)
   const traffic = new Traffic()
   const warn = warnOnce(logger)
   const onTrouble: CacheContext['onTrouble'] = (what, error, target) => warn(what, error, { target })
@@ -102,6 +105,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     sender: new Sender(new HeadLines(node), node),
     forwarder,
     traffic,
+    audience,
     clock,
     nextRequestId: countFrom(startedAt),
     onAccount: config.log.access ? (account) => logger.info(account, 'request') : undefined,
@@ -117,7 +121,8 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     ...store.stats(),
     fills: cache.flights,
     viewers: front === undefined ? 0 : await connectionsOf(front.app),
-    streams: streams.list().map((stream) => describeStream(stream, clock())),
+    cmcd: audience.cmcd(),
+    streams: describeStreams(streams, audience, clock()),
     siblings: [],
   })
   const floor = { door, routes: [...groups.keys()], node, destinationOf, pool: floorAgent }
@@ -200,18 +205,9 @@ function counted(
   }
 }
 
-function describeStream({ manifest, facts, readAt }: Stream, now: Instant): StreamStats {
-  const targetDurationMs = 'targetDurationMs' in facts ? facts.targetDurationMs : undefined
-  const windowMs = 'windowMs' in facts ? facts.windowMs : undefined
-  return {
-    manifest,
-    protocol: facts.protocol,
-    role: facts.role,
-    live: 'live' in facts ? facts.live : null,
-    targetDurationSeconds: targetDurationMs === undefined ? null : targetDurationMs / 1000,
-    windowSeconds: windowMs === undefined ? null : windowMs / 1000,
-    readSecondsAgo: Math.floor((now - readAt) / 1000),
-  }
+function describeStreams(streams: Streams, audience: Audience, now: Instant): Stats['streams'] {
+  const counted = audience.read(now)
+  return streams.list().map((stream) => describeStream(stream, counted.get(stream.manifest), now))
 }
 
 function preferredOf(groups: ReadonlyMap<Route, OriginGroup>, route: Route): Destination {
