@@ -9,6 +9,7 @@ import { Streams } from './cache/streams.ts'
 import type { Config } from './config.ts'
 import { RelaisError } from './errors.ts'
 import { Door, OFFICE } from './http/door.ts'
+import { openEventDesk } from './http/event-desk.ts'
 import { type Destination, Forwarder } from './http/forwarder.ts'
 import { type Front, openFront } from './http/front.ts'
 import { HeadLines } from './http/head-lines.ts'
@@ -126,9 +127,11 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     siblings: [],
   })
   const floor = { door, routes: [...groups.keys()], node, destinationOf, pool: floorAgent }
-  const opened = await openFront(floor, config.http, logger, (office) =>
-    openOffice(office, { access: new Access(config.ops), readStats, isReady: () => isReady }),
-  )
+  const { events } = config.cmcd
+  const opened = await openFront(floor, config.http, logger, (office) => {
+    openOffice(office, { access: new Access(config.ops), readStats, isReady: () => isReady })
+    if (events !== null) openEventDesk(office, events, { node, sessions: audience.sessions, clock })
+  })
   front = opened
   const { app } = opened
   try {

@@ -39,7 +39,7 @@ export const routeOptions = Type.Object(
     }),
     ignoreQuery: Type.Array(Type.String({ minLength: 1 }), {
       description:
-        'Query parameters that do not change the bytes, such as tokens and session ids: left out of the cache key, sent to the origin all the same. CMCD and _HLS_primary_id always are.',
+        'Query parameters that do not change the bytes, such as tokens and session ids: left out of the cache key, sent to the origin all the same. CMCD and _HLS_primary_id always are left out, and CMCD is not sent where it is asked on behalf of all.',
       default: [],
     }),
   },

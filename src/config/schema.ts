@@ -8,7 +8,14 @@ import {
   type SliceOptions,
   sliceOptions,
 } from '../cache/options.ts'
-import { type HttpOptions, httpOptions, type ListenOptions, listenOptions } from '../http/options.ts'
+import {
+  type CmcdOptions,
+  cmcdOptions,
+  type HttpOptions,
+  httpOptions,
+  type ListenOptions,
+  listenOptions,
+} from '../http/options.ts'
 import { type LogOptions, logOptions, type OpsOptions, opsOptions } from '../ops/options.ts'
 import { type DiskOptions, diskOptions, type MemoryOptions, memoryOptions } from '../store/options.ts'
 import { type UpstreamOptions, upstreamOptions } from '../upstream/options.ts'
@@ -59,6 +66,7 @@ export const configSchema = Type.Object(
     addresses: addressOptions,
     upstream: upstreamOptions,
     http: httpOptions,
+    cmcd: cmcdOptions,
     log: logOptions,
     ops: opsOptions,
     demo: Type.Optional(demoOptions),
@@ -82,6 +90,7 @@ export interface Config {
   readonly addresses: AddressOptions
   readonly upstream: UpstreamOptions
   readonly http: HttpOptions
+  readonly cmcd: CmcdOptions
   readonly log: LogOptions
   readonly ops: OpsOptions
   /** Undefined: no demo. */

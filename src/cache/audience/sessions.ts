@@ -36,6 +36,7 @@ export interface CmcdStats {
   readonly skipped: number
   readonly events: number
   readonly badEvents: number
+  readonly refused: number
 }
 
 export class Sessions {
@@ -48,6 +49,8 @@ export class Sessions {
   #skipped = 0
   #events = 0
   #badEvents = 0
+  /** Bodies of events that were not taken, counted by who said so. */
+  refused = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -91,6 +94,7 @@ export class Sessions {
       skipped: this.#skipped,
       events: this.#events,
       badEvents: this.#badEvents,
+      refused: this.refused,
     }
   }
 
