@@ -100,10 +100,12 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     onWritten: (route, target, answer) => void cache.written([...groups.keys()], route, target, answer),
     failure: upstreamError,
   })
+  let front: Front | undefined
+  const isUnderDuress = (): boolean => front?.isUnderDuress() ?? false
   const door = new Door({
     cache,
     routes: table,
-    sender: new Sender(new HeadLines(node), node),
+    sender: new Sender(new HeadLines(node), node, config.cmsd ? { isUnderDuress } : undefined),
     forwarder,
     traffic,
     audience,
@@ -113,7 +115,6 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     onTrouble: (error, requestId) => warn('an answer failed', error, { requestId }),
   })
   let isReady = false
-  let front: Front | undefined
   const readStats = async (): Promise<Stats> => ({
     node,
     version,

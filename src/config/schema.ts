@@ -54,6 +54,11 @@ export const configSchema = Type.Object(
       'x-default': 'the host name',
       format: 'node-name',
     }),
+    cmsd: Type.Boolean({
+      description:
+        'Whether players are told by CMSD-Dynamic (CTA-5006) how long an answer took for which the origin was asked, so that they leave it out of their measure, and whether this node is under duress. What an origin says in CMSD-Static is kept and handed on in any case.',
+      default: true,
+    }),
     listen: listenOptions,
     routes: Type.Array(routeOptions, {
       description:
@@ -91,6 +96,7 @@ export interface Config {
   readonly upstream: UpstreamOptions
   readonly http: HttpOptions
   readonly cmcd: CmcdOptions
+  readonly cmsd: boolean
   readonly log: LogOptions
   readonly ops: OpsOptions
   /** Undefined: no demo. */

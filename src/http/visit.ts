@@ -50,6 +50,11 @@ export class Visit {
     return this.#request.method
   }
 
+  /** Milliseconds since the request came. */
+  get waitedMs(): number {
+    return performance.now() - this.#startedAt
+  }
+
   /** The head of the answer leaves. */
   begins(): void {
     this.#firstByteAt ??= performance.now()
