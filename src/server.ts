@@ -3,7 +3,9 @@ import { isIPv6 } from 'node:net'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { Audience } from './cache/audience/audience.ts'
 import { Cache } from './cache/cache.ts'
+import { OpenToPages } from './cache/cross-origin.ts'
 import type { CacheContext } from './cache/journey.ts'
+import type { RouteOptions } from './cache/options.ts'
 import { type Route, RouteTable } from './cache/routes.ts'
 import { Streams } from './cache/streams.ts'
 import type { Config } from './config.ts'
@@ -71,14 +73,9 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
       })
     })
     const { penalty, resumeTimeout } = config.upstream
-    const group = { penaltyMs: penalty, resume: options.resume, resumeTimeoutMs: resumeTimeout }
-    const source = new OriginGroup(origins, group, clock)
-    const { prefix, cookies, requestDirectives } = options
-    const [base = ''] = options.origins
-    groups.set(
-      { prefix, base, cookies, requestDirectives, ignoreQuery: new Set(options.ignoreQuery), source },
-      source,
-    )
+    const policy = { penaltyMs: penalty, resume: options.resume, resumeTimeoutMs: resumeTimeout }
+    const group = new OriginGroup(origins, policy, clock)
+    groups.set(routeOf(options, group), group)
   }
   const table = new RouteTable([...groups.keys()])
   const streams = new Streams()
@@ -180,6 +177,13 @@ async function openStore(config: Config, logger: FastifyBaseLogger): Promise<Sto
     log: (event) => logger[event.kind === 'reconciled' ? 'info' : 'warn']({ disk: path, ...event }, 'disk'),
   })
   return new TieredStore({ memory, disk })
+}
+
+function routeOf(options: RouteOptions, group: OriginGroup): Route {
+  const { prefix, cookies, cors, requestDirectives, ignoreQuery } = options
+  const [base = ''] = options.origins
+  const source = cors === 'edge' ? new OpenToPages(group) : group
+  return { prefix, base, cookies, cors, requestDirectives, ignoreQuery: new Set(ignoreQuery), source }
 }
 
 /** One for each host and port, however many routes lead there. */

@@ -64,6 +64,7 @@ test('one origin is enough: everything else has a default', () => {
         origins: ['http://origin:9000/'],
         cookies: 'forward',
         requestDirectives: 'ignore',
+        cors: 'origin',
         resume: 'validated',
         ignoreQuery: [],
       },

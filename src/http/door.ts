@@ -11,6 +11,7 @@ import { attributed } from './attribution.ts'
 import { breakOff, leaving } from './delivery.ts'
 import { isDoubtful, isOfViewer } from './error-answer.ts'
 import type { Forwarder, Send } from './forwarder.ts'
+import { ERROR_FOR_ALL_PAGES } from './preflight.ts'
 import { checkRequest, countHosts, hasSoundHost, isUnread, requestHead } from './request-head.ts'
 import type { Sender } from './send.ts'
 import type { Traffic } from './traffic.ts'
@@ -218,6 +219,7 @@ export class Door {
     const { routes, traffic, audience, clock } = this.#context
     const { message, response, request, visit, signal } = attendance
     const route = routes.match(request.target)
+    if (route?.cors === 'edge') visit.errorLines = ERROR_FOR_ALL_PAGES
     let isCounted = false
     try {
       checkRequest(message, request)
@@ -285,7 +287,7 @@ export class Door {
     }
     visit.outcome = 'error'
     visit.begins()
-    visit.bytes += this.#context.sender.sendError(response, visit.method, known, visit.requestId)
+    visit.bytes += this.#context.sender.sendError(response, visit, known)
   }
 }
 

@@ -196,10 +196,10 @@ export class Sender {
   }
 
   /** An error that Relais itself has to report; the caller has made sure that no head was sent. Answers the bytes of body sent. */
-  sendError(response: ServerResponse, method: string, error: RelaisError, requestId: string): number {
-    const { lines, body } = errorAnswer(this.#node, error, requestId)
-    response.writeHead(error.status, lines)
-    if (method === 'HEAD') {
+  sendError(response: ServerResponse, visit: Visit, error: RelaisError): number {
+    const { lines, body } = errorAnswer(this.#node, error, visit.requestId)
+    response.writeHead(error.status, [...lines, ...visit.errorLines])
+    if (visit.method === 'HEAD') {
       response.end()
       return 0
     }

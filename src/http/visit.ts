@@ -37,6 +37,8 @@ export class Visit {
   bytes = 0
   cacheStatus: string | undefined
   kind: string | undefined
+  /** Lines that an error says besides: who asks on behalf of a page is to learn of it. */
+  errorLines: readonly string[] = []
   /** Where in a stream its answer belongs; undefined as long as nothing was answered. */
   spot: Spot | undefined
 
