@@ -27,7 +27,8 @@ export class Seat {
   /** What it watches now. */
   watched(now: Instant): readonly Spot[] {
     return this.#spots.filter(
-      (spot, index): spot is Spot => spot !== undefined && now - (this.#askedAt[index] ?? 0) <= spot.windowMs,
+      (spot, index): spot is Spot =>
+        spot !== undefined && !spot.isGone && now - (this.#askedAt[index] ?? 0) <= spot.windowMs,
     )
   }
 }
