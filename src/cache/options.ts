@@ -34,7 +34,7 @@ export const routeOptions = Type.Object(
     }),
     cors: Type.Enum(['origin', 'edge'], {
       description:
-        'Who says which pages may read the answers (CORS). origin passes on what the origin says, and its Vary: Origin makes a variant of each page. edge answers preflights of GET and HEAD here and lets every page read everything, without credentials; the origin does not learn which page asks. What was stored before keeps what it came with.',
+        'Who says which pages may read the answers (CORS). origin passes on what the origin says, and its Vary: Origin makes a variant of each page. edge answers preflights of GET and HEAD here and lets every page read what they are answered, without credentials; the origin does not learn which page asks. Other methods stay between the page and the origin. What was stored before keeps what it came with.',
       default: 'origin',
     }),
     resume: Type.Enum(['validated', 'same-length'], {

@@ -69,7 +69,7 @@ export function openEventDesk(app: FastifyInstance, path: string, context: Event
   app.route({ method: 'OPTIONS', url: path, onRequest: preflight, handler })
 }
 
-/** Rejects with EVENTS_TOO_LARGE, REQUEST_TIMEOUT, or BAD_EVENTS for what is no UTF-8. */
+/** Rejects with EVENTS_TOO_LARGE, or BAD_EVENTS for what is no UTF-8; who takes too long is cut off. */
 async function textOf(message: IncomingMessage): Promise<string> {
   if (Number(message.headers['content-length'] ?? 0) > MAX_EVENTS_BODY)
     throw new RelaisError('EVENTS_TOO_LARGE')
