@@ -53,6 +53,7 @@ export function demoRoute(origin: string): RouteOptions {
     prefix: '/',
     origins: [origin],
     cookies: 'forward',
+    cors: 'origin',
     requestDirectives: 'ignore',
     resume: 'validated',
     ignoreQuery: [],

@@ -30,6 +30,21 @@ export const ERRORS = {
     proxyStatus: 'http_request_error',
     message: 'The request head did not arrive in time.',
   },
+  BAD_EVENTS: {
+    status: 400,
+    proxyStatus: 'http_request_error',
+    message: 'The body holds no event of CMCD, of which each line is to be one.',
+  },
+  EVENTS_TOO_LARGE: {
+    status: 413,
+    proxyStatus: 'http_request_error',
+    message: 'The body holds more than 256 KiB or 500 events.',
+  },
+  TOO_MANY_EVENTS: {
+    status: 429,
+    proxyStatus: 'http_request_denied',
+    message: 'More events came than are taken in a second.',
+  },
   NOT_FOUND: { status: 404, proxyStatus: 'http_request_denied', message: 'There is nothing here.' },
   NO_ROUTE: { status: 404, proxyStatus: 'destination_not_found', message: 'No route leads there.' },
   ONLY_IF_CACHED: {

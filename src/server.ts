@@ -1,13 +1,17 @@
 /** Puts the house together: the only file that knows every room. */
 import { isIPv6 } from 'node:net'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import { Audience } from './cache/audience/audience.ts'
 import { Cache } from './cache/cache.ts'
+import { OpenToPages } from './cache/cross-origin.ts'
 import type { CacheContext } from './cache/journey.ts'
+import type { RouteOptions } from './cache/options.ts'
 import { type Route, RouteTable } from './cache/routes.ts'
-import { type Stream, Streams } from './cache/streams.ts'
+import { Streams } from './cache/streams.ts'
 import type { Config } from './config.ts'
 import { RelaisError } from './errors.ts'
 import { Door, OFFICE } from './http/door.ts'
+import { openEventDesk } from './http/event-desk.ts'
 import { type Destination, Forwarder } from './http/forwarder.ts'
 import { type Front, openFront } from './http/front.ts'
 import { HeadLines } from './http/head-lines.ts'
@@ -16,7 +20,8 @@ import { Traffic } from './http/traffic.ts'
 import { AddressBook } from './media/addresses/address-book.ts'
 import { Access } from './ops/access.ts'
 import { openOffice } from './ops/office.ts'
-import type { Stats, StreamStats } from './ops/stats.ts'
+import type { Stats } from './ops/stats.ts'
+import { describeStream } from './ops/stream-stats.ts'
 import type { Clock, Instant } from './rfc/heads.ts'
 import { DiskStore } from './store/disk/disk-store.ts'
 import { MemoryStore, spareBytes } from './store/memory-store.ts'
@@ -68,17 +73,13 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
       })
     })
     const { penalty, resumeTimeout } = config.upstream
-    const group = { penaltyMs: penalty, resume: options.resume, resumeTimeoutMs: resumeTimeout }
-    const source = new OriginGroup(origins, group, clock)
-    const { prefix, cookies, requestDirectives } = options
-    const [base = ''] = options.origins
-    groups.set(
-      { prefix, base, cookies, requestDirectives, ignoreQuery: new Set(options.ignoreQuery), source },
-      source,
-    )
+    const policy = { penaltyMs: penalty, resume: options.resume, resumeTimeoutMs: resumeTimeout }
+    const group = new OriginGroup(origins, policy, clock)
+    groups.set(routeOf(options, group), group)
   }
   const table = new RouteTable([...groups.keys()])
   const streams = new Streams()
+  const audience = new Audience(streams, clock)
   const traffic = new Traffic()
   const warn = warnOnce(logger)
   const onTrouble: CacheContext['onTrouble'] = (what, error, target) => warn(what, error, { target })
@@ -96,19 +97,21 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     onWritten: (route, target, answer) => void cache.written([...groups.keys()], route, target, answer),
     failure: upstreamError,
   })
+  let front: Front | undefined
+  const isUnderDuress = (): boolean => front?.isUnderDuress() ?? false
   const door = new Door({
     cache,
     routes: table,
-    sender: new Sender(new HeadLines(node), node),
+    sender: new Sender(new HeadLines(node), node, config.cmsd ? { isUnderDuress } : undefined),
     forwarder,
     traffic,
+    audience,
     clock,
     nextRequestId: countFrom(startedAt),
     onAccount: config.log.access ? (account) => logger.info(account, 'request') : undefined,
     onTrouble: (error, requestId) => warn('an answer failed', error, { requestId }),
   })
   let isReady = false
-  let front: Front | undefined
   const readStats = async (): Promise<Stats> => ({
     node,
     version,
@@ -117,13 +120,16 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     ...store.stats(),
     ...cache.underWay,
     viewers: front === undefined ? 0 : await connectionsOf(front.app),
-    streams: streams.list().map((stream) => describeStream(stream, clock())),
+    cmcd: audience.cmcd(),
+    streams: describeStreams(streams, audience, clock()),
     siblings: [],
   })
   const floor = { door, routes: [...groups.keys()], node, destinationOf, pool: floorAgent }
-  const opened = await openFront(floor, config.http, logger, (office) =>
-    openOffice(office, { access: new Access(config.ops), readStats, isReady: () => isReady }),
-  )
+  const { events } = config.cmcd
+  const opened = await openFront(floor, config.http, logger, (office) => {
+    openOffice(office, { access: new Access(config.ops), readStats, isReady: () => isReady })
+    if (events !== null) openEventDesk(office, events, { node, sessions: audience.sessions, clock })
+  })
   front = opened
   const { app } = opened
   try {
@@ -173,6 +179,13 @@ async function openStore(config: Config, logger: FastifyBaseLogger): Promise<Sto
   return new TieredStore({ memory, disk })
 }
 
+function routeOf(options: RouteOptions, group: OriginGroup): Route {
+  const { prefix, cookies, cors, requestDirectives, ignoreQuery } = options
+  const [base = ''] = options.origins
+  const source = cors === 'edge' ? new OpenToPages(group) : group
+  return { prefix, base, cookies, cors, requestDirectives, ignoreQuery: new Set(ignoreQuery), source }
+}
+
 /** One for each host and port, however many routes lead there. */
 function budgetOf(budgets: Map<string, Budget>, origin: string, options: UpstreamOptions): Budget {
   const { connections, queue, queueTimeout } = options
@@ -200,18 +213,9 @@ function counted(
   }
 }
 
-function describeStream({ manifest, facts, readAt }: Stream, now: Instant): StreamStats {
-  const targetDurationMs = 'targetDurationMs' in facts ? facts.targetDurationMs : undefined
-  const windowMs = 'windowMs' in facts ? facts.windowMs : undefined
-  return {
-    manifest,
-    protocol: facts.protocol,
-    role: facts.role,
-    live: 'live' in facts ? facts.live : null,
-    targetDurationSeconds: targetDurationMs === undefined ? null : targetDurationMs / 1000,
-    windowSeconds: windowMs === undefined ? null : windowMs / 1000,
-    readSecondsAgo: Math.floor((now - readAt) / 1000),
-  }
+function describeStreams(streams: Streams, audience: Audience, now: Instant): Stats['streams'] {
+  const counted = audience.read(now)
+  return streams.list().map((stream) => describeStream(stream, counted.get(stream.manifest), now))
 }
 
 function preferredOf(groups: ReadonlyMap<Route, OriginGroup>, route: Route): Destination {

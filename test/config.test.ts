@@ -64,6 +64,7 @@ test('one origin is enough: everything else has a default', () => {
         origins: ['http://origin:9000/'],
         cookies: 'forward',
         requestDirectives: 'ignore',
+        cors: 'origin',
         resume: 'validated',
         ignoreQuery: [],
       },
@@ -89,6 +90,8 @@ test('one origin is enough: everything else has a default', () => {
       stallTimeout: 30_000,
       drainTimeout: 30_000,
     },
+    cmcd: { events: null },
+    cmsd: true,
     log: { level: 'info', access: true },
     ops: { trusted: ['127.0.0.0/8', '::1/128'], token: null },
     demo: undefined,
@@ -240,7 +243,7 @@ test('every problem is listed at once, with its place', () => {
     '--prot: expected a known option, perhaps --port, came an unknown one',
     '--memory: expected a value, came nothing',
     'RELAIS_LOGLEVEL: expected a known variable, perhaps RELAIS_LOG_LEVEL, came an unknown one',
-    'cashe: expected one of the keys $schema, node, listen, routes, memory, disk, slices, addresses, upstream, http, log, ops, demo, came the unknown key "cashe"',
+    'cashe: expected one of the keys $schema, node, cmsd, listen, routes, memory, disk, slices, addresses, upstream, http, cmcd, log, ops, demo, came the unknown key "cashe"',
     'listen.hots: expected a known key, perhaps "host", came the unknown key "hots"',
     'listen.port: expected a whole number from 0 to 65535, came 70000',
     'routes[0].prefix: expected a path that begins with "/", has no "?", "#", "//", quote, "." and ".." segments, and is not Relais\' own, came "live"',
@@ -420,4 +423,26 @@ test('npm start listens everywhere, and its origin is the demo', () => {
   assert.deepEqual(config.listen, { host: '0.0.0.0', port: 8080 })
   assert.deepEqual(config.routes, [demoRoute('http://127.0.0.1:9000')])
   assert.deepEqual([config.node, config.disk.path], ['relais', '/home/relais/.cache/relais'])
+})
+
+test('the path of events is a plain one that leads to no other room', () => {
+  assert.deepEqual(configOf({ file: routed({ cmcd: { events: '/players/cmcd' } }) }).cmcd, {
+    events: '/players/cmcd',
+  })
+  for (const events of [
+    '/',
+    '/a/',
+    'cmcd',
+    '/a:b',
+    '/*',
+    '/a//b',
+    '/../a',
+    '/stats',
+    '/-/cmcd',
+    '/a?b',
+    '',
+  ]) {
+    const [problem] = problemsOf({ file: routed({ cmcd: { events } }) })
+    assert.match(problem ?? '', /^cmcd\.events: expected a path such as "\/cmcd".* or null, came "/, events)
+  }
 })

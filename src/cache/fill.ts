@@ -19,7 +19,7 @@ import type { Route } from './routes.ts'
 import { isSliceable } from './slice.ts'
 import { keepSliced, mayBeCut } from './sliced-fill.ts'
 import { describe, heldBy, toStore } from './stored-head.ts'
-import { conditional, shared } from './upstream-request.ts'
+import { conditional, shared, urgencyOf } from './upstream-request.ts'
 
 const SET_COOKIE: ReadonlySet<string> = new Set(['set-cookie'])
 
@@ -55,7 +55,7 @@ async function ask(
   const asked = validators === undefined ? request : conditional(request, validators)
   let response: UpstreamResponse
   try {
-    response = withoutCookies(route, await route.source.fetch(asked, signal))
+    response = withoutCookies(route, await route.source.fetch(asked, signal, 'all', urgencyOf(order.request)))
   } catch (error) {
     if (opening === undefined || !isRangeLie(error)) throw error
     // The origin's ranges cannot be relied on; the whole may be.

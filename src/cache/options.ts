@@ -32,6 +32,11 @@ export const routeOptions = Type.Object(
         "Whether a viewer's Cache-Control and Pragma (no-cache, no-store, max-age) reach past the cache. only-if-cached is always honoured.",
       default: 'ignore',
     }),
+    cors: Type.Enum(['origin', 'edge'], {
+      description:
+        'Who says which pages may read the answers (CORS). origin passes on what the origin says, and its Vary: Origin makes a variant of each page. edge answers preflights of GET and HEAD here and lets every page read what they are answered, without credentials; the origin does not learn which page asks. Other methods stay between the page and the origin. What was stored before keeps what it came with.',
+      default: 'origin',
+    }),
     resume: Type.Enum(['validated', 'same-length'], {
       description:
         'What must be the same for a body that broke off to be continued, from whichever origin. validated asks for a strong ETag or Last-Modified. same-length is content with equal length and Last-Modified, for origins whose ETags are weak or differ from each other: only where the same name never stands for two files of one length and second.',
@@ -39,7 +44,7 @@ export const routeOptions = Type.Object(
     }),
     ignoreQuery: Type.Array(Type.String({ minLength: 1 }), {
       description:
-        'Query parameters that do not change the bytes, such as tokens and session ids: left out of the cache key, sent to the origin all the same. CMCD and _HLS_primary_id always are.',
+        'Query parameters that do not change the bytes, such as tokens and session ids: left out of the cache key, sent to the origin all the same. CMCD and _HLS_primary_id always are left out, and CMCD is not sent where it is asked on behalf of all.',
       default: [],
     }),
   },

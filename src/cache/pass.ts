@@ -5,7 +5,7 @@ import type { PassedAnswer } from './answer.ts'
 import type { FillContext } from './journey.ts'
 import { localised } from './localised.ts'
 import type { Route } from './routes.ts'
-import { passedOn } from './upstream-request.ts'
+import { passedOn, urgencyOf } from './upstream-request.ts'
 
 /**
  * `collapsed` is false after waiting for another's flight in vain. Rejects with a RelaisError, or with the signal's reason
@@ -19,7 +19,8 @@ export async function pass(
   fwd: Forwarded,
   collapsed?: false,
 ): Promise<PassedAnswer> {
-  const came = await route.source.fetch(passedOn(route, request, context.node), signal, 'one')
+  const asked = passedOn(route, request, context.node)
+  const came = await route.source.fetch(asked, signal, 'one', urgencyOf(request))
   const response = await localised(context, request, came)
   const status = { hit: false, fwd, fwdStatus: response.head.status, collapsed }
   return { kind: 'passed', outcome: 'pass', response, status }

@@ -8,6 +8,8 @@ export interface Route {
   /** The preferred origin's URL, with a slash at its end: what stored responses are known by, across restarts. */
   readonly base: string
   readonly cookies: RouteOptions['cookies']
+  /** Absent: as `origin`. */
+  readonly cors?: RouteOptions['cors']
   readonly requestDirectives: RouteOptions['requestDirectives']
   /** Query parameters that are no part of the cache key. */
   readonly ignoreQuery: ReadonlySet<string>

@@ -12,12 +12,13 @@ import { flow } from './flow.ts'
 import { HeldSlices } from './held-slices.ts'
 import type { CacheContext, Filled, Journey } from './journey.ts'
 import { bindingValidator, exactly, ranged } from './opening.ts'
+import type { Readiness } from './readiness.ts'
 import type { Route } from './routes.ts'
 import { lengthOf, rangeOfSlice, sliceKey, slicesWithin } from './slice.ts'
 import { judge, SliceError, type Unusable } from './slice-answer.ts'
 import { SlicedBody } from './sliced-body.ts'
 import { rangesWanted, slicesWanted } from './slices-wanted.ts'
-import { asForAll, shared } from './upstream-request.ts'
+import { asForAll, shared, urgencyOf } from './upstream-request.ts'
 
 /** More than this is not written at once: a slow viewer would keep it in memory, evicted or not. */
 const MAX_AT_ONCE_BYTES = 4 * 1024 * 1024
@@ -29,20 +30,6 @@ const MAX_LOOKS = 8
 /** So many slices are looked for in one turn of the event loop when a body is forgotten. */
 const AT_A_TIME = 256
 const NEVER = new AbortController().signal
-
-/** How the slices of a request stand before its answer begins. */
-export type Readiness =
-  | { readonly kind: 'here' }
-  /** Some must be asked for; `fwdStatus` is known when the very first bytes were among them. */
-  | {
-      readonly kind: 'asked'
-      readonly isCollapsed: boolean
-      readonly fwdStatus: number | undefined
-      readonly kept: boolean | undefined
-    }
-  /** What was stored has been forgotten: look again. */
-  | { readonly kind: 'forgotten' }
-  | { readonly kind: 'refused' }
 
 /** On whose behalf slices are asked for, and of what. */
 interface Claim {
@@ -259,9 +246,11 @@ export class Slices {
     const range = rangeOfSlice(sliced, index)
     const forAll = asForAll(head, shared(route, request, this.#context.node), route.cookies)
     const asked = ranged(forAll, range, bindingValidator(head.fields))
-    const response = await route.source.fetch(asked, signal).catch((error: unknown) => {
-      throw isRangeLie(error) ? new SliceError('unranged', error.message) : error
-    })
+    const response = await route.source
+      .fetch(asked, signal, 'all', urgencyOf(request))
+      .catch((error: unknown) => {
+        throw isRangeLie(error) ? new SliceError('unranged', error.message) : error
+      })
     const error = judge(response.head, head, sliced, range)
     if (error === undefined) return await this.#receive(head, sliced, index, request.target, response, land)
     response.cancel()

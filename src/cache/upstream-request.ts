@@ -1,9 +1,11 @@
 /** The request as it goes upstream: a viewer's own, or one that stands for all who wait for the same. */
+import { readCmcd } from '../media/cmcd.ts'
 import { appendCdnLoop, appended, appendVia, endToEnd, omitFields } from '../rfc/connection.ts'
 import { FOR_MANY } from '../rfc/forwarded.ts'
 import { type Fields, fieldValue, type RequestHead, type ResponseHead } from '../rfc/heads.ts'
 import { type CookiePolicy, storability } from '../rfc/storability.ts'
 import { normalisedEncoding } from '../rfc/vary.ts'
+import type { Urgency } from '../upstream/source.ts'
 import type { Route } from './routes.ts'
 
 /** What only speaks for one viewer: its position, its copy, its session, its address. A shared fill sends none of it. */
@@ -31,6 +33,9 @@ const CACHE_DIRECTIVES: ReadonlySet<string> = new Set(['cache-control', 'pragma'
 const CREDENTIALS: ReadonlySet<string> = new Set(['authorization', 'cookie'])
 const COOKIE: ReadonlySet<string> = new Set(['cookie'])
 
+/** With less in the buffer the picture stops before a slow origin has answered. */
+const SHORT_BUFFER_MS = 2_000
+
 /** One viewer's request, passed on as it is. */
 export function passedOn(route: Route, request: RequestHead, node: string): RequestHead {
   const fields = common(route, request, node)
@@ -49,7 +54,31 @@ export function shared(route: Route, request: RequestHead, node: string): Reques
   if (route.requestDirectives === 'ignore') fields = omitFields(fields, CACHE_DIRECTIVES)
   // Few encodings, so that few variants arise.
   const encoding = normalisedEncoding(fieldValue(request.fields, 'accept-encoding'))
-  return toRoute(route, request, { ...fields, forwarded: FOR_MANY, 'accept-encoding': encoding })
+  const target = withoutCmcd(request.target)
+  return toRoute(
+    route,
+    { ...request, target },
+    { ...fields, forwarded: FOR_MANY, 'accept-encoding': encoding },
+  )
+}
+
+/** Whether the viewer is in a hurry. CMCD `su` and `bs` say so; `bl` and `dl` below two seconds come to the same. A player's word: good for a place in a queue. */
+export function urgencyOf(request: RequestHead): Urgency {
+  const cmcd = readCmcd(request.target, request.fields)
+  if (cmcd === undefined) return 'soon'
+  const { su, bs, bl = SHORT_BUFFER_MS, dl = SHORT_BUFFER_MS } = cmcd
+  return su || bs || bl < SHORT_BUFFER_MS || dl < SHORT_BUFFER_MS ? 'now' : 'soon'
+}
+
+/** What a player says of itself is not about all who wait (CTA-5004); every other byte stays, for signatures hold them. */
+function withoutCmcd(target: string): string {
+  const question = target.indexOf('?')
+  if (question < 0 || !target.includes('CMCD=', question)) return target
+  const parameters = target.slice(question + 1).split('&')
+  const others = parameters.filter((parameter) => !parameter.startsWith('CMCD='))
+  if (others.length === parameters.length) return target
+  const path = target.slice(0, question)
+  return others.length === 0 ? path : `${path}?${others.join('&')}`
 }
 
 /**

@@ -20,6 +20,11 @@ export const FORMATS: Readonly<Record<string, Format>> = {
       'a path that begins with "/", has no "?", "#", "//", quote, "." and ".." segments, and is not Relais\' own',
     matches: isPathPrefix,
   },
+  'plain-path': {
+    expected:
+      'a path such as "/cmcd", of letters, digits, ".", "_", "~", "-" and single "/", that is not Relais\' own and does not end in "/"',
+    matches: (value) => isPathPrefix(value) && /^[\w.~/-]*[\w.~-]$/.test(value),
+  },
   'origin-url': {
     expected: 'an http or https URL without query, fragment and credentials',
     matches: isOriginUrl,

@@ -8,7 +8,14 @@ import {
   type SliceOptions,
   sliceOptions,
 } from '../cache/options.ts'
-import { type HttpOptions, httpOptions, type ListenOptions, listenOptions } from '../http/options.ts'
+import {
+  type CmcdOptions,
+  cmcdOptions,
+  type HttpOptions,
+  httpOptions,
+  type ListenOptions,
+  listenOptions,
+} from '../http/options.ts'
 import { type LogOptions, logOptions, type OpsOptions, opsOptions } from '../ops/options.ts'
 import { type DiskOptions, diskOptions, type MemoryOptions, memoryOptions } from '../store/options.ts'
 import { type UpstreamOptions, upstreamOptions } from '../upstream/options.ts'
@@ -47,6 +54,11 @@ export const configSchema = Type.Object(
       'x-default': 'the host name',
       format: 'node-name',
     }),
+    cmsd: Type.Boolean({
+      description:
+        'Whether players are told by CMSD-Dynamic (CTA-5006) how long an answer took for which the origin was asked, so that they leave it out of their measure, and whether this node is under duress. What an origin says in CMSD-Static is kept and handed on in any case.',
+      default: true,
+    }),
     listen: listenOptions,
     routes: Type.Array(routeOptions, {
       description:
@@ -59,6 +71,7 @@ export const configSchema = Type.Object(
     addresses: addressOptions,
     upstream: upstreamOptions,
     http: httpOptions,
+    cmcd: cmcdOptions,
     log: logOptions,
     ops: opsOptions,
     demo: Type.Optional(demoOptions),
@@ -82,6 +95,8 @@ export interface Config {
   readonly addresses: AddressOptions
   readonly upstream: UpstreamOptions
   readonly http: HttpOptions
+  readonly cmcd: CmcdOptions
+  readonly cmsd: boolean
   readonly log: LogOptions
   readonly ops: OpsOptions
   /** Undefined: no demo. */

@@ -1,13 +1,17 @@
 /** The door: what comes in is answered from memory at once, or through the judge; what the judge declines is not ours. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Audience } from '../cache/audience/audience.ts'
 import type { Answer, Cache, StoredAnswer } from '../cache/cache.ts'
 import type { Route, RouteTable } from '../cache/routes.ts'
 import { RelaisError } from '../errors.ts'
 import type { Clock, RequestHead } from '../rfc/heads.ts'
 import { askerOf } from './asker.ts'
+import { attributed } from './attribution.ts'
 import { breakOff, leaving } from './delivery.ts'
+import { isDoubtful, isOfViewer } from './error-answer.ts'
 import type { Forwarder, Send } from './forwarder.ts'
+import { ERROR_FOR_ALL_PAGES } from './preflight.ts'
 import { checkRequest, countHosts, hasSoundHost, isUnread, requestHead } from './request-head.ts'
 import type { Sender } from './send.ts'
 import type { Traffic } from './traffic.ts'
@@ -23,6 +27,7 @@ export interface DoorContext {
   /** Takes what is not for a cache, and everything when the cache is broken. */
   readonly forwarder: Forwarder
   readonly traffic: Traffic
+  readonly audience: Audience
   readonly clock: Clock
   readonly nextRequestId: () => string
   /** One line a request; undefined: no access log is kept. */
@@ -80,16 +85,18 @@ export class Door {
     if (route === undefined || OFFICE.test(request.target)) return false
     const answer = this.#context.cache.immediate(route, request)
     if (answer === undefined) return false
-    const { traffic, sender, onAccount, clock } = this.#context
+    const { traffic, audience, sender, onAccount, clock } = this.#context
+    const now = clock()
     if (this.#isDraining) response.shouldKeepAlive = false
     const { outcome } = answer
     const visit =
       onAccount === undefined ? undefined : new Visit(this.#context.nextRequestId(), request, outcome)
-    const bytes = sender.sendHit(response, request, answer, clock(), visit)
+    const bytes = sender.sendHit(response, request, answer, now, visit)
     // Counted only now: what throws before is answered, and counted, the long way.
     if (bytes !== undefined) {
       traffic.count(route, outcome)
       traffic.bytes(route, bytes)
+      audience.hit(message.socket, request, answer.stored.head, outcome, bytes, now)
       if (visit !== undefined) {
         visit.bytes = bytes
         this.#report(visit, response)
@@ -118,20 +125,21 @@ export class Door {
     answer: StoredAnswer,
     visit: Visit,
   ): void {
-    const { sender, traffic, clock } = this.#context
+    const { sender, traffic, audience, clock } = this.#context
     const signal = answer.stored.body.chunks === undefined ? leaving(response) : NEVER
     const sent = sender.sendStored(response, request, answer, clock(), visit, signal)
     traffic.count(route, answer.outcome)
+    visit.spot = attributed(audience, response, request, answer, clock())
     this.#report(visit, response)
     if (sent === undefined) {
-      traffic.bytes(route, visit.bytes)
+      this.#took(route, visit)
       return
     }
     const failed = (error: unknown): void => {
       if (response.headersSent) traffic.cut(route)
       this.#failed(response, error, visit)
     }
-    void sent.catch(failed).finally(() => traffic.bytes(route, visit.bytes))
+    void sent.catch(failed).finally(() => this.#took(route, visit))
   }
 
   /** `answerAtOnce` threw. False: nothing was begun, and the long way is still open. */
@@ -208,9 +216,10 @@ export class Door {
     accept: () => unknown,
     ask: (routed: Attendance & { readonly route: Route }) => Promise<Answer | undefined>,
   ): Promise<void> {
-    const { routes, traffic } = this.#context
+    const { routes, traffic, audience, clock } = this.#context
     const { message, response, request, visit, signal } = attendance
     const route = routes.match(request.target)
+    if (route?.cors === 'edge') visit.errorLines = ERROR_FOR_ALL_PAGES
     let isCounted = false
     try {
       checkRequest(message, request)
@@ -220,6 +229,7 @@ export class Door {
       if (answer === undefined) return
       visit.outcome = answer.outcome
       traffic.count(route, answer.outcome)
+      visit.spot = attributed(audience, response, request, answer, clock())
       isCounted = true
       accept()
       // What is left of the request's body would be read as the next request.
@@ -227,7 +237,9 @@ export class Door {
       await this.#send(attendance, answer)
     } catch (error) {
       if (!isCounted) {
-        traffic.count(route, signal.aborted ? visit.outcome : 'error')
+        const outcome = signal.aborted ? visit.outcome : 'error'
+        traffic.count(route, outcome)
+        if (route !== undefined) visit.spot = attributed(audience, response, request, { outcome }, clock())
         accept()
         if (isUnread(message) || isDoubtful(error)) this.#close(message, response)
       } else if (response.headersSent) {
@@ -235,8 +247,13 @@ export class Door {
       }
       this.#failed(response, error, visit)
     } finally {
-      traffic.bytes(route, visit.bytes)
+      this.#took(route, visit)
     }
+  }
+
+  #took(route: Route | undefined, visit: Visit): void {
+    this.#context.traffic.bytes(route, visit.bytes)
+    if (visit.spot !== undefined) this.#context.audience.took(visit.spot, visit.bytes)
   }
 
   #send({ response, request, visit, signal }: Attendance, answer: Answer): void | Promise<void> {
@@ -270,20 +287,10 @@ export class Door {
     }
     visit.outcome = 'error'
     visit.begins()
-    visit.bytes += this.#context.sender.sendError(response, visit.method, known, visit.requestId)
+    visit.bytes += this.#context.sender.sendError(response, visit, known)
   }
-}
-
-/** Who sends such a request may mean something else by what follows it. */
-function isDoubtful(error: unknown): boolean {
-  return error instanceof RelaisError && error.code === 'BAD_REQUEST'
 }
 
 function isForCache({ method }: RequestHead): boolean {
   return method === 'GET' || method === 'HEAD'
-}
-
-/** Such errors are told to whoever caused them, and are no news to whoever runs the node. */
-function isOfViewer(error: RelaisError): boolean {
-  return error.status < 500 || error.code === 'ONLY_IF_CACHED'
 }

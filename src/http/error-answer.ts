@@ -1,5 +1,5 @@
 /** The answer that an error of ours becomes: its fields, and a body that programs can read. */
-import { ERRORS, type RelaisError } from '../errors.ts'
+import { ERRORS, RelaisError } from '../errors.ts'
 import { formatProxyStatus } from '../rfc/proxy-status.ts'
 import type { Lines } from './head-lines.ts'
 
@@ -29,4 +29,14 @@ export function errorAnswer(node: string, error: RelaisError, requestId: string 
     ...(retryAfterSeconds === undefined ? [] : ['retry-after', String(retryAfterSeconds)]),
   ]
   return { lines, body }
+}
+
+/** Who sends such a request may mean something else by what follows it. */
+export function isDoubtful(error: unknown): boolean {
+  return error instanceof RelaisError && error.code === 'BAD_REQUEST'
+}
+
+/** Such errors are told to whoever caused them, and are no news to whoever runs the node. */
+export function isOfViewer(error: RelaisError): boolean {
+  return error.status < 500 || error.code === 'ONLY_IF_CACHED'
 }

@@ -2,13 +2,14 @@
 import type { IncomingMessage } from 'node:http'
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Route } from '../cache/routes.ts'
+import { type Route, RouteTable } from '../cache/routes.ts'
 import { RelaisError } from '../errors.ts'
 import { appendCdnLoop, appended, appendVia, endToEnd, omitFields } from '../rfc/connection.ts'
 import { forwardedElement } from '../rfc/forwarded.ts'
 import { type Fields, fieldValue } from '../rfc/heads.ts'
 import type { Door } from './door.ts'
 import type { Destination, Onward, Returned } from './forwarder.ts'
+import { answeredPreflight } from './preflight.ts'
 import { checkRequest, requestHead } from './request-head.ts'
 
 export interface FloorContext {
@@ -57,7 +58,8 @@ export async function layFloor(
   const unknown = passedMethods(methods).filter((method) => !app.supportedMethods.includes(method))
   for (const method of unknown) app.addHttpMethod(method, { hasBody: true })
   await app.register(async (scope) => {
-    scope.addHook('onRequest', (request, reply) => toDoor(context.door, request, reply))
+    const table = new RouteTable(context.routes)
+    scope.addHook('onRequest', (request, reply) => toDoor(context.door, table, request, reply))
     for (const route of context.routes) await layRoute(scope, context, route, passedMethods(methods))
   })
 }
@@ -87,7 +89,12 @@ async function layRoute(
   })
 }
 
-async function toDoor(door: Door, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+async function toDoor(
+  door: Door,
+  routes: RouteTable,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<unknown> {
   const message: IncomingMessage & { readonly upgrade?: boolean } = request.raw
   if (message.upgrade === true) {
     checkRequest(message, requestHead(message))
@@ -95,6 +102,8 @@ async function toDoor(door: Door, request: FastifyRequest, reply: FastifyReply):
     return undefined
   }
   const accept = (): unknown => reply.hijack()
+  const isOptions = message.method === 'OPTIONS' && !door.isOffice(requestHead(message).target)
+  if (isOptions && answeredPreflight(routes, message, reply.raw, accept)) return reply
   const isQuestion = message.method === 'GET' || message.method === 'HEAD'
   if (isQuestion && (await door.answer(message, reply.raw, accept))) return reply
   // Before Fastify reads the body: what type it claims to be is between the viewer and the origin.

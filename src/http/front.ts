@@ -29,8 +29,13 @@ const MAX_HEAD_BYTES = 16 * 1024
 /** How often heads that are too long in coming are looked for. */
 const MAX_HEAD_CHECK_MS = 1_000
 
+/** With more of the connections taken than this players had better go elsewhere. */
+const FULL = 0.9
+
 export interface Front {
   readonly app: FastifyInstance
+  /** Whether it drains, or has nearly all the viewers it may have. */
+  isUnderDuress(): boolean
   /** Takes no new viewers; settles when the last one is gone, or was cut after the drain timeout. */
   drain(): Promise<void>
 }
@@ -72,6 +77,7 @@ export async function openFront(
   await layFloor(app, floor, METHODS)
   return {
     app,
+    isUnderDuress: () => door.isDraining || connections.size >= FULL * options.maxConnections,
     drain: () => {
       door.drain()
       return drain(server, { upgraded, connections }, options.drainTimeout)

@@ -51,6 +51,21 @@ export const httpOptions = Type.Object(
   { description: 'Connections of viewers.', default: {}, additionalProperties: false },
 )
 
+export const cmcdOptions = Type.Object(
+  {
+    events: Type.Union([Type.String({ format: 'plain-path' }), Type.Null()], {
+      description:
+        'The path where players hand in their events (CMCD version 2, by POST), which anybody may. It is no part of any route. null takes none.',
+      default: null,
+      examples: ['/cmcd'],
+    }),
+  },
+  { description: 'What players say of themselves (CTA-5004).', default: {}, additionalProperties: false },
+)
+
+/** What players say of themselves. */
+export interface CmcdOptions extends Readonly<Static<typeof cmcdOptions>> {}
+
 /** Where viewers are served. */
 export interface ListenOptions extends Readonly<Static<typeof listenOptions>> {}
 

@@ -3,6 +3,8 @@ import type { ServerResponse } from 'node:http'
 import type { PassedAnswer, StoredAnswer } from '../cache/cache.ts'
 import { chooseRange, type RangeChoice } from '../cache/range-choice.ts'
 import type { RelaisError } from '../errors.ts'
+import { formatCmsdDynamic } from '../media/cmsd.ts'
+import type { CacheStatus } from '../rfc/cache-status.ts'
 import { omitFields } from '../rfc/connection.ts'
 import { fieldLines, type Instant, type RequestHead } from '../rfc/heads.ts'
 import { formatContentRange, unsatisfiedContentRange, VERY_LARGE } from '../rfc/range.ts'
@@ -32,13 +34,21 @@ const NOT_IN_416: ReadonlySet<string> = new Set([
   'surrogate-control',
 ])
 
+export interface Cmsd {
+  /** Whether players had better go elsewhere. */
+  isUnderDuress(): boolean
+}
+
 export class Sender {
   readonly #lines: HeadLines
   readonly #node: string
+  readonly #cmsd: Cmsd | undefined
 
-  constructor(lines: HeadLines, node: string) {
+  /** Without `cmsd` players are told nothing by CMSD-Dynamic. */
+  constructor(lines: HeadLines, node: string, cmsd?: Cmsd) {
     this.#lines = lines
     this.#node = node
+    this.#cmsd = cmsd
   }
 
   /**
@@ -87,7 +97,7 @@ export class Sender {
         response,
         304,
         this.#lines.ofStored(head, { ...notModifiedFields(head.fields), ...answer.unshared }, status, now),
-        [],
+        this.#told(status, visit),
         visit,
       )
       response.end()
@@ -110,13 +120,20 @@ export class Sender {
   ): void | Promise<void> {
     const { status, unshared } = answer
     const { head, body } = answer.stored
+    const told = this.#told(status, visit)
     const fields = unshared === undefined ? head.fields : { ...head.fields, ...unshared }
     const prepare = (omitted: ReadonlySet<string>): PreparedLines =>
       this.#lines.ofStored(head, omitFields(fields, omitted), status, now)
     switch (choice.kind) {
       case 'unsatisfiable': {
         const extra = ['content-range', unsatisfiedContentRange(choice.size), 'content-length', '0']
-        this.#begin(response, 416, prepare(NOT_IN_416), [...extra, 'cache-control', 'no-store'], visit)
+        this.#begin(
+          response,
+          416,
+          prepare(NOT_IN_416),
+          [...extra, ...told, 'cache-control', 'no-store'],
+          visit,
+        )
         response.end()
         return
       }
@@ -124,7 +141,7 @@ export class Sender {
         const { range, size } = choice
         const length = String(range.last - range.first + 1)
         const extra = ['content-range', formatContentRange(range, size), 'content-length', length]
-        this.#begin(response, 206, prepare(OF_WHOLE_CONTENT), extra, visit)
+        this.#begin(response, 206, prepare(OF_WHOLE_CONTENT), [...extra, ...told], visit)
         return deliver(response, body, range, visit, signal)
       }
       case 'parts': {
@@ -136,17 +153,23 @@ export class Sender {
           types: fieldLines(head.fields, 'content-type'),
         })
         const extra = ['content-type', parts.type, 'content-length', String(parts.size)]
-        this.#begin(response, 206, prepare(NOT_BEFORE_PARTS), extra, visit)
+        this.#begin(response, 206, prepare(NOT_BEFORE_PARTS), [...extra, ...told], visit)
         return deliver(response, parts, undefined, visit, signal)
       }
       case 'rest': {
         const range = { first: choice.first, last: VERY_LARGE }
         const extra = ['content-range', formatContentRange(range, undefined)]
-        this.#begin(response, 206, prepare(OF_WHOLE_CONTENT), extra, visit)
+        this.#begin(response, 206, prepare(OF_WHOLE_CONTENT), [...extra, ...told], visit)
         return deliver(response, body, range, visit, signal)
       }
       case 'whole':
-        this.#begin(response, head.status, prepare(NOTHING), lengthLines(head.status, body), visit)
+        this.#begin(
+          response,
+          head.status,
+          prepare(NOTHING),
+          [...lengthLines(head.status, body), ...told],
+          visit,
+        )
         if (request.method !== 'HEAD') return deliver(response, body, undefined, visit, signal)
         response.end()
     }
@@ -161,7 +184,9 @@ export class Sender {
     signal: AbortSignal,
   ): Promise<void> {
     const { head, body, cancel } = answer.response
-    this.#begin(response, head.status, this.#lines.ofPassed(answer.response, answer.status), [], visit)
+    // Behind the hops before this one, as one more line of the same list.
+    const told = this.#told(answer.status, visit)
+    this.#begin(response, head.status, this.#lines.ofPassed(answer.response, answer.status), told, visit)
     if (request.method === 'HEAD' || head.status === 204 || head.status === 304) {
       cancel()
       response.end()
@@ -171,15 +196,25 @@ export class Sender {
   }
 
   /** An error that Relais itself has to report; the caller has made sure that no head was sent. Answers the bytes of body sent. */
-  sendError(response: ServerResponse, method: string, error: RelaisError, requestId: string): number {
-    const { lines, body } = errorAnswer(this.#node, error, requestId)
-    response.writeHead(error.status, lines)
-    if (method === 'HEAD') {
+  sendError(response: ServerResponse, visit: Visit, error: RelaisError): number {
+    const { lines, body } = errorAnswer(this.#node, error, visit.requestId)
+    response.writeHead(error.status, [...lines, ...visit.errorLines])
+    if (visit.method === 'HEAD') {
       response.end()
       return 0
     }
     response.end(body)
     return body.byteLength
+  }
+
+  /**
+   * CMSD-Dynamic, where the origin was asked: how long that took, which players leave out of their measure. A hit takes
+   * no time, and what could be said of its connection Node does not know.
+   */
+  #told({ hit }: CacheStatus, visit: Visit): readonly string[] {
+    if (hit || this.#cmsd === undefined) return []
+    const du = this.#cmsd.isUnderDuress()
+    return ['cmsd-dynamic', formatCmsdDynamic({ name: this.#node, rd: visit.waitedMs, du })]
   }
 
   #begin(

@@ -1,6 +1,8 @@
 /** One request from its head to the last byte of its answer: what the access log and the counters tell of it. */
 import type { ServerResponse } from 'node:http'
+import type { Spot } from '../cache/audience/spot.ts'
 import type { Outcome } from '../cache/cache.ts'
+import { sidOf } from '../media/cmcd.ts'
 import type { RequestHead } from '../rfc/heads.ts'
 
 /** What came of a visit, when it is over. */
@@ -20,6 +22,8 @@ export interface Account {
   readonly cacheStatus: string | undefined
   /** What kind of thing was answered. */
   readonly kind: string | undefined
+  /** The player's session (CMCD `sid`); undefined: it says none. */
+  readonly sid: string | undefined
   /** The answer did not reach its end: the viewer left, or what was answered with broke off. */
   readonly isCut: boolean
 }
@@ -33,6 +37,10 @@ export class Visit {
   bytes = 0
   cacheStatus: string | undefined
   kind: string | undefined
+  /** Lines that an error says besides: who asks on behalf of a page is to learn of it. */
+  errorLines: readonly string[] = []
+  /** Where in a stream its answer belongs; undefined as long as nothing was answered. */
+  spot: Spot | undefined
 
   constructor(requestId: string, request: RequestHead, outcome: Outcome) {
     this.requestId = requestId
@@ -44,6 +52,11 @@ export class Visit {
     return this.#request.method
   }
 
+  /** Milliseconds since the request came. */
+  get waitedMs(): number {
+    return performance.now() - this.#startedAt
+  }
+
   /** The head of the answer leaves. */
   begins(): void {
     this.#firstByteAt ??= performance.now()
@@ -51,7 +64,7 @@ export class Visit {
 
   account(response: ServerResponse): Account {
     const { requestId, outcome, bytes, cacheStatus, kind } = this
-    const { method, target } = this.#request
+    const { method, target, fields } = this.#request
     return {
       requestId,
       method,
@@ -63,6 +76,7 @@ export class Visit {
       firstByteMs: this.#firstByteAt === undefined ? undefined : rounded(this.#firstByteAt - this.#startedAt),
       cacheStatus,
       kind,
+      sid: sidOf(target, fields),
       isCut: !response.writableFinished,
     }
   }

@@ -1,6 +1,6 @@
 /** What players say of themselves (CMCD, CTA-5004 versions 1 and 2), in requests and in reports of events. */
 import { type CmcdData, decodeCmcd } from '@svta/cml-cmcd'
-import type { Fields } from '../rfc/heads.ts'
+import { type Fields, fieldValue } from '../rfc/heads.ts'
 import { parseRange, type RangeSpec } from '../rfc/range.ts'
 import { type CmcdFields, fieldsOf } from './cmcd-values.ts'
 
@@ -33,6 +33,8 @@ const HEADERS = ['cmcd-object', 'cmcd-request', 'cmcd-session', 'cmcd-status'] a
 /** Case-sensitive (CTA-5004-B section 2). */
 const PARAMETER = /[?&]CMCD=([^&#]*)/
 const LATEST = 2
+/** As a member of a dictionary (RFC 9651 section 3.2). */
+const SID = /(?:^|[,\s])sid="([ !#-[\]-~]{1,64})"/
 
 /**
  * What a request says, by its headers or, with none of these, by its query; they are never put together. Undefined: it
@@ -45,6 +47,18 @@ export function readCmcd(target: string, fields: Fields): Cmcd | undefined {
   // Each character may be written with three.
   const text = value === undefined || value.length > 3 * MAX_CMCD ? undefined : unescaped(value)
   return text === undefined ? undefined : cmcdOf(decoded(text))
+}
+
+/** The session that a request names, and no more of what it says: for the log, where reading all would cost too much. */
+export function sidOf(target: string, fields: Fields): string | undefined {
+  if (HEADERS.some((name) => fields[name] !== undefined)) {
+    const header = fieldValue(fields, 'cmcd-session')
+    return header === undefined || header.length > MAX_CMCD ? undefined : SID.exec(header)?.[1]
+  }
+  if (!target.includes('CMCD=')) return undefined
+  const value = PARAMETER.exec(target)?.[1]
+  const text = value === undefined || value.length > 3 * MAX_CMCD ? undefined : unescaped(value)
+  return text === undefined ? undefined : SID.exec(text)?.[1]
 }
 
 /**

@@ -1,7 +1,9 @@
 /** What /stats tells; docs/stats.md explains every counter. */
 
+import type { CmcdStats } from '../cache/audience/sessions.ts'
 import type { StoreStats } from '../store/store.ts'
 import type { OriginState } from '../upstream/origin-group.ts'
+import type { StreamStats } from './stream-stats.ts'
 
 /** Each request is exactly one of these: `total` is their sum. */
 export interface RequestStats {
@@ -20,19 +22,6 @@ export interface RouteStats {
   readonly bytesToViewers: number
   readonly cuts: number
   readonly origins: readonly OriginState[]
-}
-
-/** One manifest that viewers ask for. */
-export interface StreamStats {
-  readonly manifest: string
-  readonly protocol: 'hls' | 'dash'
-  readonly role: string
-  /** Null: this manifest does not say. */
-  readonly live: boolean | null
-  readonly targetDurationSeconds: number | null
-  readonly windowSeconds: number | null
-  /** Seconds since the version in use came from the origin. */
-  readonly readSecondsAgo: number
 }
 
 export interface Stats extends StoreStats {
@@ -54,6 +43,8 @@ export interface Stats extends StoreStats {
   readonly waiting: number
   /** Connections of viewers open now. */
   readonly viewers: number
+  /** What players say of themselves. */
+  readonly cmcd: CmcdStats
   readonly streams: readonly StreamStats[]
   readonly routes: readonly RouteStats[]
   readonly siblings: readonly never[]

@@ -1,6 +1,6 @@
 /** How many requests one server is asked at once, and who waits for how long when it is busy. */
 import { RelaisError } from '../errors.ts'
-import type { Readers } from './source.ts'
+import type { Readers, Urgency } from './source.ts'
 
 export interface BudgetOptions {
   /** Requests at once, a body that is on its way among them. */
@@ -22,6 +22,9 @@ const SHARE_OF_ONE = 3 / 4
 /** A place is free again when any body ends; nobody knows when. */
 const RETRY_AFTER_SECONDS = 1
 
+/** Of so many who are let in while others wait longer, the next is not one of the urgent: nobody starves. */
+const URGENT_IN_A_ROW = 3
+
 interface Waiter {
   readonly arrival: number
   readonly admit: () => void
@@ -33,7 +36,10 @@ export class Budget {
   readonly #held: Record<Readers, number> = { all: 0, one: 0 }
   /** Each in the order of arrival. */
   readonly #waiting: Readonly<Record<Readers, Set<Waiter>>> = { all: new Set(), one: new Set() }
+  /** Those among them who are in a hurry. */
+  readonly #urgent: Readonly<Record<Readers, Set<Waiter>>> = { all: new Set(), one: new Set() }
   #arrivals = 0
+  #urgentInARow = 0
 
   constructor(options: BudgetOptions) {
     this.#options = options
@@ -50,15 +56,21 @@ export class Budget {
   }
 
   /**
-   * Waits for a place, first come, first served. Rejects with CONNECTION_LIMIT when too many wait already or it takes
-   * too long, and with the signal's reason.
+   * Waits for a place: the urgent first, else first come, first served; of four places one at least goes to who has
+   * waited longest. Rejects with CONNECTION_LIMIT when too many wait already or it takes too long, and with the
+   * signal's reason.
    */
-  async acquire(readers: Readers, name: string, signal: AbortSignal): Promise<Permit> {
+  async acquire(
+    readers: Readers,
+    name: string,
+    signal: AbortSignal,
+    urgency: Urgency = 'soon',
+  ): Promise<Permit> {
     signal.throwIfAborted()
     const line = this.#waiting[readers]
     if (line.size > 0 || !this.#hasPlace(readers)) {
       if (line.size >= this.#options.queue) throw limit(name, `${line.size} wait already`)
-      await this.#wait(readers, name, signal)
+      await this.#wait(readers, urgency, name, signal)
     } else {
       this.#held[readers]++
     }
@@ -66,12 +78,13 @@ export class Budget {
   }
 
   /** Settles when a place is held. */
-  #wait(readers: Readers, name: string, signal: AbortSignal): Promise<void> {
+  #wait(readers: Readers, urgency: Urgency, name: string, signal: AbortSignal): Promise<void> {
     const line = this.#waiting[readers]
     const { queueTimeoutMs } = this.#options
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         line.delete(waiter)
+        this.#urgent[readers].delete(waiter)
         signal.removeEventListener('abort', giveUp)
         clearTimeout(timer)
       }
@@ -93,6 +106,7 @@ export class Budget {
       }, queueTimeoutMs)
       signal.addEventListener('abort', giveUp, { once: true })
       line.add(waiter)
+      if (urgency === 'now') this.#urgent[readers].add(waiter)
     })
   }
 
@@ -124,12 +138,20 @@ export class Budget {
 
   #admitNext(): void {
     for (;;) {
-      const [all] = this.#hasPlace('all') ? this.#waiting.all : []
-      const [one] = this.#hasPlace('one') ? this.#waiting.one : []
-      const next = all === undefined || (one !== undefined && one.arrival < all.arrival) ? one : all
-      if (next === undefined) return
+      const longest = this.#next(this.#waiting)
+      if (longest === undefined) return
+      const urgent = this.#urgentInARow < URGENT_IN_A_ROW ? this.#next(this.#urgent) : undefined
+      const next = urgent ?? longest
+      this.#urgentInARow = next === longest ? 0 : this.#urgentInARow + 1
       next.admit()
     }
+  }
+
+  /** Who came first of those for whom there is a place. */
+  #next(lines: Readonly<Record<Readers, ReadonlySet<Waiter>>>): Waiter | undefined {
+    const [all] = this.#hasPlace('all') ? lines.all : []
+    const [one] = this.#hasPlace('one') ? lines.one : []
+    return all === undefined || (one !== undefined && one.arrival < all.arrival) ? one : all
   }
 }
 

@@ -5,7 +5,7 @@ import { planOf, type ResumePolicy } from './continuation.ts'
 import { isDeclined, retryAtOf } from './declined.ts'
 import type { Origin, OriginStats } from './origin.ts'
 import { type Begun, type Road, resumed } from './resumed-body.ts'
-import type { Readers, Source, UpstreamResponse } from './source.ts'
+import type { Readers, Source, UpstreamResponse, Urgency } from './source.ts'
 
 export interface OriginState extends OriginStats {
   /** Asked last until then, because it failed; undefined when it is in good standing. */
@@ -59,8 +59,9 @@ export class OriginGroup implements Source {
     request: RequestHead,
     signal: AbortSignal,
     readers: Readers = 'all',
+    urgency: Urgency = 'soon',
   ): Promise<UpstreamResponse> {
-    const begun = await this.#begin(request, signal, readers)
+    const begun = await this.#begin(request, signal, readers, urgency)
     const plan = planOf(request, begun.response.head, this.#options.resume)
     if (plan === undefined) return begun.response
     return resumed(begun, plan, this.#road, this.#options.resumeTimeoutMs, signal)
@@ -74,7 +75,12 @@ export class OriginGroup implements Source {
     })
   }
 
-  async #begin(request: RequestHead, signal: AbortSignal, readers: Readers): Promise<Begun> {
+  async #begin(
+    request: RequestHead,
+    signal: AbortSignal,
+    readers: Readers,
+    urgency: Urgency,
+  ): Promise<Begun> {
     const order = this.#inOrder()
     let failure: unknown = new RelaisError('INTERNAL', { details: 'a route without origins' })
     for (const [index, origin] of order.entries()) {
@@ -82,7 +88,7 @@ export class OriginGroup implements Source {
       // Whoever probes a dead origin may wait for it in vain; the others need not, for they have another one.
       if (!isLast && origin.isOpen) this.#penalise(origin)
       try {
-        const response = await this.#ask(origin, request, signal, readers)
+        const response = await this.#ask(origin, request, signal, readers, urgency)
         if (isLast || !isDeclined(response.head)) return { origin, request, response, readers }
         response.cancel()
       } catch (error) {
@@ -99,9 +105,10 @@ export class OriginGroup implements Source {
     request: RequestHead,
     signal: AbortSignal,
     readers: Readers,
+    urgency?: Urgency,
   ): Promise<UpstreamResponse> {
     try {
-      const response = await origin.fetch(request, signal, readers)
+      const response = await origin.fetch(request, signal, readers, urgency)
       const { fields, receivedAt } = response.head
       if (isDeclined(response.head)) this.#penalise(origin, retryAtOf(fields, receivedAt))
       else this.#penalisedUntil.delete(origin)

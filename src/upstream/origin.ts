@@ -7,7 +7,7 @@ import { Circuit } from './circuit.ts'
 import { isDeclined, retryAfterSeconds, retryAtOf } from './declined.ts'
 import { exchange } from './exchange.ts'
 import { faultOf } from './response-fault.ts'
-import type { Readers, Source, UpstreamResponse } from './source.ts'
+import type { Readers, Source, UpstreamResponse, Urgency } from './source.ts'
 import { upstreamError } from './upstream-error.ts'
 
 /** What one origin was asked and gave. */
@@ -87,10 +87,11 @@ export class Origin implements Source {
     request: RequestHead,
     signal: AbortSignal,
     readers: Readers = 'all',
+    urgency: Urgency = 'soon',
   ): Promise<UpstreamResponse> {
     const path = request.target.split('?', 1)[0] ?? ''
     if (!this.#circuit.isPassable(path)) throw this.#unavailable()
-    const permit = await this.#admitted(readers, signal)
+    const permit = await this.#admitted(readers, urgency, signal)
     try {
       // The circuit may have opened while this request waited for its place.
       if (!this.#circuit.enter(path)) throw this.#unavailable()
@@ -116,9 +117,9 @@ export class Origin implements Source {
     }
   }
 
-  async #admitted(readers: Readers, signal: AbortSignal): Promise<Permit> {
+  async #admitted(readers: Readers, urgency: Urgency, signal: AbortSignal): Promise<Permit> {
     try {
-      return await this.#context.budget.acquire(readers, this.name, signal)
+      return await this.#context.budget.acquire(readers, this.name, signal, urgency)
     } catch (error) {
       if (!signal.aborted) this.#refused++
       throw error

@@ -9,6 +9,9 @@ import type { ReceivedHead, RequestHead } from '../rfc/heads.ts'
  */
 export type Readers = 'all' | 'one'
 
+/** `now`: a viewer is about to see a stall, or sees one; such a request goes before others in a queue. */
+export type Urgency = 'now' | 'soon'
+
 /** Anyone who can answer what we cannot: an origin, or the sibling that owns the key. */
 export interface Source {
   /** Its name in logs, /stats and Proxy-Status. */
@@ -16,9 +19,14 @@ export interface Source {
   /**
    * Asks for `request.target`, here what follows the route's prefix, and answers when the head has come. Rejects with a
    * RelaisError when none came, and with the signal's reason when that is aborted first. Bodies for one viewer may not
-   * take all connections; without `readers` the body is for all.
+   * take all connections; without `readers` the body is for all, and without `urgency` nobody is in a hurry.
    */
-  fetch(request: RequestHead, signal: AbortSignal, readers?: Readers): Promise<UpstreamResponse>
+  fetch(
+    request: RequestHead,
+    signal: AbortSignal,
+    readers?: Readers,
+    urgency?: Urgency,
+  ): Promise<UpstreamResponse>
 }
 
 /** A response whose head is here and whose body is on its way. */

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { pino } from 'pino'
+import { Audience } from '../../src/cache/audience/audience.ts'
 import type { Cache } from '../../src/cache/cache.ts'
 import { RouteTable } from '../../src/cache/routes.ts'
+import { Streams } from '../../src/cache/streams.ts'
 import { Door } from '../../src/http/door.ts'
 import { Forwarder } from '../../src/http/forwarder.ts'
 import { openFront } from '../../src/http/front.ts'
@@ -275,6 +277,7 @@ test('a broken cache is still a working proxy', async (t) => {
       failure: upstreamError,
     }),
     traffic,
+    audience: new Audience(new Streams(), clock),
     clock,
     nextRequestId: () => 'id',
     onAccount: undefined,

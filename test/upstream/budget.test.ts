@@ -101,6 +101,45 @@ test('a fill that turns out to be for one viewer needs a place as such', async (
   await take(budget, 'all', 4)
 })
 
+test('the urgent go first, and after three of them one who has waited longest', async () => {
+  const budget = budgetOf(1)
+  const [held] = await take(budget, 'all', 1)
+  const order: string[] = []
+  const names = ['slow1', 'slow2', 'urgent1', 'urgent2', 'urgent3', 'urgent4']
+  const waiting = names.map(async (name, index) => {
+    const readers = index % 2 === 0 ? 'all' : 'one'
+    const permit = await budget.acquire(readers, 'origin', NEVER, name.startsWith('u') ? 'now' : 'soon')
+    order.push(name)
+    permit.release()
+  })
+  assert.equal(budget.waiting, 6)
+  held?.release()
+  await Promise.all(waiting)
+  assert.deepEqual(order, ['urgent1', 'urgent2', 'urgent3', 'slow1', 'urgent4', 'slow2'])
+})
+
+test('a viewer whose picture is about to stop is asked for before those who have time', async (t) => {
+  const { held, origin, relais } = await openBusy(t, { connections: 1 })
+  const first = get(`${relais.url}/held1.ts`)
+  await origin.reached(1)
+  const others: Promise<unknown>[] = []
+  for (const [index, target] of ['/calm.ts', '/well.ts?CMCD=bl%3D9000', '/low.ts?CMCD=bl%3D900'].entries()) {
+    others.push(get(relais.url + target))
+    await until(
+      async () => (await relais.stats()).routes[0]?.origins[0]?.waiting === index + 1,
+      'it waits as well',
+    )
+  }
+  others.push(get(`${relais.url}/start.ts`, { headers: { 'cmcd-request': 'su' } }))
+  await until(async () => (await relais.stats()).routes[0]?.origins[0]?.waiting === 4, 'the last waits')
+  held.open()
+  await Promise.all([first, ...others])
+  assert.deepEqual(
+    origin.asked.map(({ target }) => target),
+    ['/held1.ts', '/low.ts', '/start.ts', '/calm.ts', '/well.ts'],
+  )
+})
+
 test('where there is one place only, both may have it', async () => {
   const budget = budgetOf(1)
   const [alone] = await take(budget, 'one', 1)
