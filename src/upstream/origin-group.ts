@@ -5,7 +5,7 @@ import { planOf, type ResumePolicy } from './continuation.ts'
 import { isDeclined, retryAtOf } from './declined.ts'
 import type { Origin, OriginStats } from './origin.ts'
 import { type Begun, type Road, resumed } from './resumed-body.ts'
-import type { Readers, Source, UpstreamResponse } from './source.ts'
+import type { Held, Readers, Source, UpstreamResponse } from './source.ts'
 
 export interface OriginState extends OriginStats {
   /** Asked last until then, because it failed; undefined when it is in good standing. */
@@ -25,6 +25,11 @@ const MAX_PENALTY_MS = 60_000
 
 /** Failures that are no fault of the origin: it was not asked. */
 const NOT_ASKED: ReadonlySet<ErrorName> = new Set(['CONNECTION_LIMIT', 'DESTINATION_UNAVAILABLE'])
+
+/** It was not asked, or it had nothing to say yet: an encoder that stands still is none of the server's faults. */
+function isExcused(code: ErrorName, held: Held | undefined): boolean {
+  return NOT_ASKED.has(code) || (held !== undefined && code === 'RESPONSE_TIMEOUT')
+}
 
 /**
  * An origin that cannot be reached, refuses, or answers 502, 503 or 504 is penalised: for a while it is asked last,
@@ -59,8 +64,9 @@ export class OriginGroup implements Source {
     request: RequestHead,
     signal: AbortSignal,
     readers: Readers = 'all',
+    held?: Held,
   ): Promise<UpstreamResponse> {
-    const begun = await this.#begin(request, signal, readers)
+    const begun = await this.#begin(request, signal, readers, held)
     const plan = planOf(request, begun.response.head, this.#options.resume)
     if (plan === undefined) return begun.response
     return resumed(begun, plan, this.#road, this.#options.resumeTimeoutMs, signal)
@@ -74,7 +80,12 @@ export class OriginGroup implements Source {
     })
   }
 
-  async #begin(request: RequestHead, signal: AbortSignal, readers: Readers): Promise<Begun> {
+  async #begin(
+    request: RequestHead,
+    signal: AbortSignal,
+    readers: Readers,
+    held: Held | undefined,
+  ): Promise<Begun> {
     const order = this.#inOrder()
     let failure: unknown = new RelaisError('INTERNAL', { details: 'a route without origins' })
     for (const [index, origin] of order.entries()) {
@@ -82,7 +93,7 @@ export class OriginGroup implements Source {
       // Whoever probes a dead origin may wait for it in vain; the others need not, for they have another one.
       if (!isLast && origin.isOpen) this.#penalise(origin)
       try {
-        const response = await this.#ask(origin, request, signal, readers)
+        const response = await this.#ask(origin, request, signal, readers, held)
         if (isLast || !isDeclined(response.head)) return { origin, request, response, readers }
         response.cancel()
       } catch (error) {
@@ -99,15 +110,16 @@ export class OriginGroup implements Source {
     request: RequestHead,
     signal: AbortSignal,
     readers: Readers,
+    held?: Held,
   ): Promise<UpstreamResponse> {
     try {
-      const response = await origin.fetch(request, signal, readers)
+      const response = await origin.fetch(request, signal, readers, held)
       const { fields, receivedAt } = response.head
-      if (isDeclined(response.head)) this.#penalise(origin, retryAtOf(fields, receivedAt))
-      else this.#penalisedUntil.delete(origin)
+      if (!isDeclined(response.head)) this.#penalisedUntil.delete(origin)
+      else if (held === undefined) this.#penalise(origin, retryAtOf(fields, receivedAt))
       return response
     } catch (error) {
-      const isFault = !(error instanceof RelaisError) || !NOT_ASKED.has(error.code)
+      const isFault = !(error instanceof RelaisError) || !isExcused(error.code, held)
       if (!signal.aborted && isFault) this.#penalise(origin)
       throw error
     }

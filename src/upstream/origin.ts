@@ -7,7 +7,7 @@ import { Circuit } from './circuit.ts'
 import { isDeclined, retryAfterSeconds, retryAtOf } from './declined.ts'
 import { exchange } from './exchange.ts'
 import { faultOf } from './response-fault.ts'
-import type { Readers, Source, UpstreamResponse } from './source.ts'
+import type { Held, Readers, Source, UpstreamResponse } from './source.ts'
 import { upstreamError } from './upstream-error.ts'
 
 /** What one origin was asked and gave. */
@@ -39,6 +39,8 @@ export interface OriginContext {
   readonly dispatcher: Dispatcher
   /** Of its host and port: routes that lead to the same one share it. */
   readonly budget: Budget
+  /** The same for what the origin holds until there is something to say. */
+  readonly held: { readonly dispatcher: Dispatcher; readonly budget: Budget }
   readonly headTimeoutMs: number
   readonly clock: Clock
 }
@@ -87,13 +89,14 @@ export class Origin implements Source {
     request: RequestHead,
     signal: AbortSignal,
     readers: Readers = 'all',
+    held?: Held,
   ): Promise<UpstreamResponse> {
     if (this.#circuit.waitMs > 0) throw this.#unavailable()
-    const permit = await this.#admitted(readers, signal)
+    const permit = await this.#admitted(readers, signal, held)
     try {
       // The circuit may have opened while this request waited for its place.
       if (!this.#circuit.enter()) throw this.#unavailable()
-      return await this.#ask(request, signal, permit)
+      return await this.#ask(request, signal, permit, held)
     } catch (error) {
       permit.release()
       throw error
@@ -101,31 +104,39 @@ export class Origin implements Source {
   }
 
   stats(): OriginStats {
-    const { budget } = this.#context
+    const { budget, held } = this.#context
     return {
       name: this.name,
       requests: this.#requests,
       errors: this.#errors,
       bytes: this.#bytes,
-      underWay: budget.used,
-      waiting: budget.waiting,
+      underWay: budget.used + held.budget.used,
+      waiting: budget.waiting + held.budget.waiting,
       refused: this.#refused,
       circuit: this.#circuit.isOpen ? 'open' : 'closed',
       resumptions: { ...this.resumptions },
     }
   }
 
-  async #admitted(readers: Readers, signal: AbortSignal): Promise<Permit> {
+  async #admitted(readers: Readers, signal: AbortSignal, held: Held | undefined): Promise<Permit> {
+    const { budget } = held === undefined ? this.#context : this.#context.held
     try {
-      return await this.#context.budget.acquire(readers, this.name, signal)
+      return await budget.acquire(readers, this.name, signal)
     } catch (error) {
       if (!signal.aborted) this.#refused++
       throw error
     }
   }
 
-  async #ask(request: RequestHead, signal: AbortSignal, permit: Permit): Promise<UpstreamResponse> {
-    const { dispatcher, headTimeoutMs, clock } = this.#context
+  async #ask(
+    request: RequestHead,
+    signal: AbortSignal,
+    permit: Permit,
+    held: Held | undefined,
+  ): Promise<UpstreamResponse> {
+    const { clock } = this.#context
+    const { dispatcher } = held === undefined ? this.#context : this.#context.held
+    const { headTimeoutMs } = held ?? this.#context
     const requestedAt = clock()
     this.#requests++
     let response: Dispatcher.ResponseData
@@ -135,10 +146,10 @@ export class Origin implements Source {
       response = await exchange(dispatcher, address, { ...request, target }, headTimeoutMs, signal)
     } catch (error) {
       if (signal.aborted) {
-        this.#abandoned(clock() - requestedAt)
+        if (held === undefined) this.#abandoned(clock() - requestedAt)
         throw signal.reason
       }
-      throw this.#failed(upstreamError(error, this.name, 'head'))
+      throw this.#failed(upstreamError(error, this.name, 'head'), held)
     }
     const { body } = response
     let isCancelled = false
@@ -155,8 +166,8 @@ export class Origin implements Source {
       throw this.#failed(new RelaisError(fault.code, { details: fault.details, nextHop: this.name }))
     }
     body.once('close', () => permit.release())
-    if (isDeclined(head)) this.#declined(head.status, retryAtOf(fields, head.receivedAt))
-    else this.#circuit.answered()
+    if (!isDeclined(head)) this.#circuit.answered()
+    else if (held === undefined) this.#declined(head.status, retryAtOf(fields, head.receivedAt))
     return {
       head,
       from: this.name,
@@ -167,8 +178,10 @@ export class Origin implements Source {
     }
   }
 
-  #failed(error: RelaisError): RelaisError {
+  #failed(error: RelaisError, held?: Held): RelaisError {
     this.#errors++
+    // Where the encoder stands still the origin has nothing to say, and all else it has may be had.
+    if (held !== undefined && error.code === 'RESPONSE_TIMEOUT') return error
     this.#lastFailure = error
     this.#circuit.failed(error.code)
     return error

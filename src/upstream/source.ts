@@ -9,6 +9,15 @@ import type { ReceivedHead, RequestHead } from '../rfc/heads.ts'
  */
 export type Readers = 'all' | 'one'
 
+/**
+ * A request that its answerer holds until there is something to say (LL-HLS). It has connections of its own, and silence
+ * within this bound is no fault.
+ */
+export interface Held {
+  /** How long the head may take to come. */
+  readonly headTimeoutMs: number
+}
+
 /** Anyone who can answer what we cannot: an origin, or the sibling that owns the key. */
 export interface Source {
   /** Its name in logs, /stats and Proxy-Status. */
@@ -16,9 +25,9 @@ export interface Source {
   /**
    * Asks for `request.target`, here what follows the route's prefix, and answers when the head has come. Rejects with a
    * RelaisError when none came, and with the signal's reason when that is aborted first. Bodies for one viewer may not
-   * take all connections; without `readers` the body is for all.
+   * take all connections; without `readers` the body is for all. `held`: the answerer may let it wait.
    */
-  fetch(request: RequestHead, signal: AbortSignal, readers?: Readers): Promise<UpstreamResponse>
+  fetch(request: RequestHead, signal: AbortSignal, readers?: Readers, held?: Held): Promise<UpstreamResponse>
 }
 
 /** A response whose head is here and whose body is on its way. */
