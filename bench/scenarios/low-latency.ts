@@ -167,7 +167,7 @@ function boundsOf(what: What, ours: Measured, theirs: Measured): Bound[] {
     bounds.push({
       law: `${what}: delay p${share * 100}, beside Varnish`,
       measured: percentile(delayMs, share),
-      most: percentile(theirs.delayMs, share),
+      most: Math.round(percentile(theirs.delayMs, share) * 10) / 10,
       unit: 'ms',
     })
   }
