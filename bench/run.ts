@@ -1,7 +1,7 @@
 /**
  * Measures Relais beside nginx, Varnish and Traffic Server, and keeps what it found in bench/results.
  *
- *     npm run bench -- [hits|hits-of-parts|cold|cold-range|chunks|memory|idle|disk|faults|all] [--rounds 5] [--seconds 2] [--size BYTES] [--also CHECKOUT]...
+ *     npm run bench -- [hits|hits-of-parts|cold|cold-range|chunks|memory|idle|disk|faults|low-latency|all] [--rounds 5] [--seconds 2] [--size BYTES] [--viewers N] [--also CHECKOUT]...
  *
  * `late` is `cold`, for late joiners are part of it. `--also` measures the src of another directory in the same run, to see what a change is worth.
  */
@@ -18,6 +18,7 @@ import { disk } from './scenarios/disk.ts'
 import { faults } from './scenarios/faults.ts'
 import { hits } from './scenarios/hits.ts'
 import { idle } from './scenarios/idle.ts'
+import { lowLatency } from './scenarios/low-latency.ts'
 import { memory } from './scenarios/memory.ts'
 
 const { values, positionals } = parseArgs({
@@ -26,6 +27,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '2' },
     size: { type: 'string', multiple: true, default: [] },
+    viewers: { type: 'string', default: '200' },
     also: { type: 'string', multiple: true, default: [] },
   },
 })
@@ -47,6 +49,7 @@ const SCENARIOS: ReadonlyMap<string, () => Promise<Report>> = new Map([
   ['idle', idle],
   ['disk', disk],
   ['faults', faults],
+  ['low-latency', () => lowLatency(Number(values.viewers), values.also)],
 ])
 
 const asked = positionals.map((name) => (name === 'late' ? 'cold' : name))

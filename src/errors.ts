@@ -15,6 +15,12 @@ export const ERRORS = {
     proxyStatus: 'http_request_error',
     message: 'The request target is not an absolute path without dot segments and NUL.',
   },
+  BAD_DIRECTIVES: {
+    status: 400,
+    proxyStatus: 'http_request_error',
+    message:
+      'The playlist has no such segment or part, and none that is about to come (_HLS_msn, _HLS_part, _HLS_skip).',
+  },
   UNEXPECTED_BODY: {
     status: 400,
     proxyStatus: 'http_request_error',

@@ -57,17 +57,23 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
   const { node } = config
   const startedAt = clock()
   const store = await openStore(config, logger)
-  // Two pools: what viewers send at their own pace must not take the connections of fills.
+  // Three pools: neither what viewers send at their own pace nor what origins hold may take the connections of fills.
   const agent = openAgent(config.upstream)
   const floorAgent = openAgent(config.upstream)
+  const { heldConnections } = config.upstream
+  const heldAgent = openAgent({ ...config.upstream, connections: heldConnections })
   const budgets = new Map<string, Budget>()
+  const agents = [agent, floorAgent, heldAgent]
+  const heldBudgets = new Map<string, Budget>()
   const groups = new Map<Route, OriginGroup>()
   for (const options of config.routes) {
     const origins = options.origins.map((url) => {
-      const budget = budgetOf(budgets, new URL(url).origin, config.upstream)
+      const { origin } = new URL(url)
+      const heldOptions = { ...config.upstream, connections: heldConnections }
       return new Origin(url, {
         dispatcher: agent,
-        budget,
+        budget: budgetOf(budgets, origin, config.upstream),
+        held: { dispatcher: heldAgent, budget: budgetOf(heldBudgets, origin, heldOptions) },
         headTimeoutMs: config.upstream.headTimeout,
         clock,
       })
@@ -135,7 +141,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
   try {
     await app.listen({ ...config.listen, backlog: BACKLOG })
   } catch (error) {
-    await Promise.all([store.close(), agent.destroy(), floorAgent.destroy()])
+    await Promise.all([store.close(), ...agents.map((one) => one.destroy())])
     throw new Error(cannotListen(config, error), { cause: error })
   }
   isReady = true
@@ -147,7 +153,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
       await opened.drain()
       await app.close()
       await store.close()
-      await Promise.all([agent.destroy(), floorAgent.destroy()])
+      await Promise.all(agents.map((one) => one.destroy()))
     },
   }
 }

@@ -82,6 +82,7 @@ test('one origin is enough: everything else has a default', () => {
       queueTimeout: 5_000,
       resumeTimeout: 15_000,
       connections: 128,
+      heldConnections: 512,
     },
     http: {
       maxConnections: 20_000,

@@ -200,10 +200,6 @@ type Case = readonly [kinds: string, facts: LifetimeFacts, statuses?: readonly n
 /** What each row of docs/lifetimes.md speaks of, in the order of the page. */
 const CASES: readonly (readonly [row: string, ...cases: readonly Case[]])[] = [
   ['HLS media playlist', ['hls-playlist', { manifest: playlist('') }]],
-  [
-    'HLS media playlist, blocking reload',
-    ['hls-playlist', { manifest: playlist(''), isBlockingReload: true }],
-  ],
   ['HLS multivariant playlist', ['hls-playlist', { manifest: MULTIVARIANT, stream: LIVE }]],
   [
     'MPD, updated every 2 s',

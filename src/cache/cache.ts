@@ -13,6 +13,7 @@ import { afterHead } from './head-news.ts'
 import type { CacheContext, FillContext } from './journey.ts'
 import { cacheKey } from './key.ts'
 import { pass } from './pass.ts'
+import { Reloads } from './reloads.ts'
 import type { Route } from './routes.ts'
 import { Slices } from './slices.ts'
 import { passOr } from './stand-in.ts'
@@ -30,6 +31,7 @@ export class Cache {
   readonly #slices: Slices
   readonly #groups: Groups
   readonly #walks: Walks
+  readonly #reloads: Reloads
   readonly #codings = new Codings()
   readonly #writes = new Writes()
 
@@ -38,6 +40,7 @@ export class Cache {
     this.#context = { ...context, slices: this.#slices }
     this.#groups = new Groups(context.clock())
     this.#walks = new Walks(this.#context, this.#groups)
+    this.#reloads = new Reloads(this.#context, this.#groups, this.#walks, this.#served.bind(this))
   }
 
   /** Fills and validations, each slice one of them, and the viewers who wait for the head of one. */
@@ -47,6 +50,11 @@ export class Cache {
 
   /** What memory can answer at once, awaiting nothing; undefined: ask `answer`. */
   immediate(route: Route, request: RequestHead): StoredAnswer | undefined {
+    if (this.#reloads.isReload(request)) {
+      const reloaded = this.#reloads.immediate(route, request)
+      const stored = reloaded === undefined ? undefined : this.#codings.atOnce(reloaded.stored, request)
+      return reloaded === undefined || stored === undefined ? undefined : { ...reloaded, stored }
+    }
     const key = cacheKey(route, request.target)
     const found = this.#context.store.peek(key, request)
     if (found === undefined || this.#writes.isUntrue(found.head)) return undefined
@@ -67,13 +75,15 @@ export class Cache {
    * when the viewer leaves, and with anything else only through a fault of ours: then the plain proxy can still try.
    */
   async answer(route: Route, request: RequestHead, signal: AbortSignal): Promise<Answer> {
-    const answer = await this.#answer(route, request, signal)
+    if (loops(request.fields, this.#context.node)) throw new RelaisError('LOOP')
+    const answer = this.#reloads.isReload(request)
+      ? await this.#reloads.answer(route, request, signal, (plain) => this.#answer(route, plain, signal))
+      : await this.#answer(route, request, signal)
     if (answer.kind === 'passed') return answer
     return { ...answer, stored: await this.#codings.coded(answer.stored, request) }
   }
 
   async #answer(route: Route, request: RequestHead, signal: AbortSignal): Promise<Answer> {
-    if (loops(request.fields, this.#context.node)) throw new RelaisError('LOOP')
     const key = cacheKey(route, request.target)
     let collapsed: false | undefined
     for (let look = 1; ; look++) {

@@ -1,7 +1,7 @@
 /** Reading media from pages of other hosts (CORS), where a route says that this is settled here and not by the origin. */
 import { omitFields } from '../rfc/connection.ts'
 import { type Fields, fieldLines, type RequestHead } from '../rfc/heads.ts'
-import type { Readers, Source, UpstreamResponse, Urgency } from '../upstream/source.ts'
+import type { Manner, Source, UpstreamResponse } from '../upstream/source.ts'
 
 /** What players read of an answer beside its body. */
 const EXPOSED =
@@ -51,14 +51,9 @@ export class OpenToPages implements Source {
     this.#source = source
   }
 
-  async fetch(
-    request: RequestHead,
-    signal: AbortSignal,
-    readers?: Readers,
-    urgency?: Urgency,
-  ): Promise<UpstreamResponse> {
+  async fetch(request: RequestHead, signal: AbortSignal, manner?: Manner): Promise<UpstreamResponse> {
     const asked = { ...request, fields: omitFields(request.fields, OF_THE_PAGE) }
-    const response = await this.#source.fetch(asked, signal, readers, urgency)
+    const response = await this.#source.fetch(asked, signal, manner)
     return { ...response, head: { ...response.head, fields: openToPages(response.head.fields) } }
   }
 }

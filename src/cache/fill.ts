@@ -11,6 +11,7 @@ import type { StoredHead, StoredResponse } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
 import { recognise } from './first-chunk.ts'
 import { flow, type Kept, keep } from './flow.ts'
+import { asNewest } from './held-fill.ts'
 import type { FillContext, Filled, Journey, Order } from './journey.ts'
 import { relocated } from './localised.ts'
 import { collect } from './manifest-body.ts'
@@ -55,7 +56,8 @@ async function ask(
   const asked = validators === undefined ? request : conditional(request, validators)
   let response: UpstreamResponse
   try {
-    response = withoutCookies(route, await route.source.fetch(asked, signal, 'all', urgencyOf(order.request)))
+    const manner = { urgency: urgencyOf(order.request), held: order.held }
+    response = withoutCookies(route, await route.source.fetch(asked, signal, manner))
   } catch (error) {
     if (opening === undefined || !isRangeLie(error)) throw error
     // The origin's ranges cannot be relied on; the whole may be.
@@ -103,7 +105,7 @@ async function renew(
   const { status, silent } = stored.head
   // Its age is that of the 304, not of the stored response (RFC 9111 section 4.2.3).
   const told = { ...answer, status, fields: { ...freshened, age: answer.fields['age'] } }
-  const freshness = freshnessOf(told, silent, heldBy(order.request))
+  const freshness = freshnessOf(told, silent, heldBy(order))
   const head: StoredHead = {
     ...stored.head,
     fields: { ...toStore(told, cookies), ...ours(stored.head) },
@@ -190,7 +192,7 @@ async function receive(
       : undefined
   const { head } = manifest?.response ?? response
   if (manifest !== undefined) context.streams.learn(route, request.target, manifest.facts, head.receivedAt)
-  const stored = describe(context, order, kind, head, manifest?.facts)
+  const stored = asNewest(order.held, describe(context, order, kind, head, manifest?.facts), manifest?.facts)
   if (typeof stored === 'string') {
     land()
     return { kind: 'not-storable', reason: stored, response: manifest?.response ?? response, isAsked: true }

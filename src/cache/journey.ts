@@ -5,7 +5,7 @@ import type { Forwarded } from '../rfc/cache-status.ts'
 import type { Clock, Fields, RequestHead } from '../rfc/heads.ts'
 import type { NotStorable } from '../rfc/storability.ts'
 import type { CacheKey, Sliced, Store, StoredHead, StoredResponse } from '../store/store.ts'
-import type { UpstreamResponse } from '../upstream/source.ts'
+import type { Held, UpstreamResponse } from '../upstream/source.ts'
 import type { SliceOptions } from './options.ts'
 import type { Route } from './routes.ts'
 import type { Streams } from './streams.ts'
@@ -38,6 +38,12 @@ export interface FillContext extends CacheContext {
   readonly slices: SliceKeeper
 }
 
+/** A fill that the origin holds until there is something to say (LL-HLS). */
+export interface HeldFill extends Held {
+  /** Of the playlist without directives: what comes is its newest version. Undefined: it is no playlist. */
+  readonly plainKey: CacheKey | undefined
+}
+
 export interface Order {
   readonly route: Route
   readonly key: CacheKey
@@ -46,6 +52,8 @@ export interface Order {
   readonly stored: StoredResponse | undefined
   /** Whether somebody wants it who does not read it: a viewer that waits for the head, or a validation behind a stale hit. */
   readonly isWanted: () => boolean
+  /** The origin holds the request until there is something to say. */
+  readonly held?: HeldFill | undefined
 }
 
 /**
@@ -100,4 +108,6 @@ export interface Walk {
   readonly signal: AbortSignal
   /** False: it has waited for another's flight already, and what that brought was not for it (RFC 9211 section 2.6). */
   readonly collapsed: false | undefined
+  /** Everybody waits for the same instant, so that "not now" is said to all of them. */
+  readonly isHeld?: boolean
 }

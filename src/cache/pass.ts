@@ -1,6 +1,7 @@
 /** A request passed on for one viewer alone, whose answer nobody else gets. */
 import type { Forwarded } from '../rfc/cache-status.ts'
 import type { RequestHead } from '../rfc/heads.ts'
+import type { Held } from '../upstream/source.ts'
 import type { PassedAnswer } from './answer.ts'
 import type { FillContext } from './journey.ts'
 import { localised } from './localised.ts'
@@ -18,9 +19,11 @@ export async function pass(
   signal: AbortSignal,
   fwd: Forwarded,
   collapsed?: false,
+  held?: Held,
 ): Promise<PassedAnswer> {
   const asked = passedOn(route, request, context.node)
-  const came = await route.source.fetch(asked, signal, 'one', urgencyOf(request))
+  const manner = { readers: 'one', urgency: urgencyOf(request), held } as const
+  const came = await route.source.fetch(asked, signal, manner)
   const response = await localised(context, request, came)
   const status = { hit: false, fwd, fwdStatus: response.head.status, collapsed }
   return { kind: 'passed', outcome: 'pass', response, status }

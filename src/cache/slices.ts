@@ -247,7 +247,7 @@ export class Slices {
     const forAll = asForAll(head, shared(route, request, this.#context.node), route.cookies)
     const asked = ranged(forAll, range, bindingValidator(head.fields))
     const response = await route.source
-      .fetch(asked, signal, 'all', urgencyOf(request))
+      .fetch(asked, signal, { urgency: urgencyOf(request) })
       .catch((error: unknown) => {
         throw isRangeLie(error) ? new SliceError('unranged', error.message) : error
       })

@@ -4,7 +4,7 @@ import type { ManifestFacts } from '../media/facts.ts'
 import type { MediaKind } from '../media/kind.ts'
 import { admissionOf } from '../media/lifetimes.ts'
 import { type FreshnessOptions, freshnessOf, shortened } from '../rfc/freshness.ts'
-import type { Fields, ReceivedHead, RequestHead } from '../rfc/heads.ts'
+import type { Fields, ReceivedHead } from '../rfc/heads.ts'
 import { formatHttpDate } from '../rfc/http-date.ts'
 import { type CookiePolicy, storability, storedFields } from '../rfc/storability.ts'
 import { variantOf } from '../rfc/vary.ts'
@@ -34,7 +34,7 @@ export function describe(
   const variant = variantOf(request, head, isText ? CODINGS_IGNORED : undefined)
   if (variant === undefined) return 'vary-any'
   if (!isFramed(head)) return 'unframed'
-  const told = freshnessOf(head, silent, heldBy(request))
+  const told = freshnessOf(head, silent, heldBy(order))
   // What is missing at the live edge is about to be there, whatever an error page says of itself.
   const isAboutToCome = (head.status === 404 || head.status === 410) && facts.stream?.live === true
   const freshness = isAboutToCome ? shortened(told, silent.freshMs) : told
@@ -60,8 +60,8 @@ export function toStore(head: ReceivedHead, cookies: CookiePolicy): Fields {
 }
 
 /** A blocking reload was held by the origin until there was something to say; that time is no age (HLS appendix C). */
-export function heldBy(request: RequestHead): FreshnessOptions {
-  return { held: /[?&]_HLS_msn=/.test(request.target) }
+export function heldBy({ request, held }: Pick<Order, 'request' | 'held'>): FreshnessOptions {
+  return { held: held !== undefined || /[?&]_HLS_msn=/.test(request.target) }
 }
 
 /**

@@ -9,12 +9,20 @@ import type { Answer } from './answer.ts'
 import { fill } from './fill.ts'
 import { type Flight, Flights, type Part } from './flights.ts'
 import type { Groups } from './groups.ts'
-import type { FillContext, Filled, Walk } from './journey.ts'
+import type { FillContext, Filled, HeldFill, Walk } from './journey.ts'
 import { pass } from './pass.ts'
 import { Passes } from './passes.ts'
 import { isFarAhead } from './range-choice.ts'
 import type { Route } from './routes.ts'
 import { standIn } from './stand-in.ts'
+
+/** How a flight sets out. */
+export interface Setting {
+  /** Nobody waits for it. */
+  readonly isBehind?: boolean
+  /** The origin holds it until there is something to say. */
+  readonly held?: HeldFill
+}
 
 const NEVER = new AbortController().signal
 
@@ -39,6 +47,11 @@ export class Walks {
     return this.#flights.waiting
   }
 
+  /** Whether anybody is on the road for this key. */
+  has(key: CacheKey): boolean {
+    return this.#flights.has(key)
+  }
+
   /** From now on nobody joins the flights of this key; they go on for those who are with them. */
   detach(key: CacheKey): readonly Flight[] {
     return this.#flights.detach(key)
@@ -59,9 +72,12 @@ export class Walks {
     const { response, reason, isAsked } = filled
     const { status } = response.head
     const stale = status >= 500 ? standIn(this.#context, fallback, request) : undefined
-    // As long as something stands in nobody queues in vain.
-    if (stale === undefined) this.passes.remember(key, reason, this.#context.clock())
-    const failure = stale === undefined && part === 'follower' ? sharedFailure(response) : undefined
+    const isNotNow = status >= 500 || status === 429
+    // As long as something stands in nobody queues in vain; nor do those whom the origin lets wait, and they are many.
+    if (stale === undefined && !(walk.isHeld === true && isNotNow))
+      this.passes.remember(key, reason, this.#context.clock())
+    const failure =
+      stale === undefined && part === 'follower' ? sharedFailure(response, walk.isHeld) : undefined
     if (failure !== undefined) throw failure
     if (part === 'follower') return stale
     // Asked for whole it is worth nothing to one who wants a part, and asked for in part to nobody. From here on
@@ -106,17 +122,17 @@ export class Walks {
     return this.#flights.find(key, request, (stored) => this.#mayJoin(stored))
   }
 
-  /** Sets out; `isBehind`: nobody waits for it. */
+  /** Sets out. */
   start(
     route: Route,
     key: CacheKey,
     request: RequestHead,
     stored: StoredResponse | undefined,
-    isBehind = false,
+    { isBehind = false, held }: Setting = {},
   ): Flight {
     let flight: Flight | undefined
     const isWanted = (): boolean => isBehind || flight === undefined || flight.isAwaited
-    const order = { route, key, request, stored, isWanted }
+    const order = { route, key, request, stored, isWanted, held }
     flight = this.#flights.start(key, (signal) => fill(this.#context, order, signal))
     return flight
   }
@@ -124,7 +140,7 @@ export class Walks {
   /** One validation at a time; who comes meanwhile is served what is stored (RFC 5861 section 3). */
   validateBehind(route: Route, key: CacheKey, request: RequestHead, stored: StoredResponse): void {
     if (this.#flights.has(key)) return
-    const flight = this.start(route, key, request, stored, true)
+    const flight = this.start(route, key, request, stored, { isBehind: true })
     flight.wait('leader', NEVER).then(
       (filled) => {
         if (filled.kind === 'not-storable') filled.response.cancel()

@@ -113,6 +113,7 @@ export interface BadManifest {
 export interface StreamTiming {
   readonly live: boolean
   readonly targetDurationMs: number | undefined
+  /** Of a part of HLS or a chunk of DASH; undefined: not low-latency. */
   readonly partTargetMs: number | undefined
   readonly windowMs: number | undefined
   readonly segmentDurationMs: number | undefined
@@ -135,13 +136,24 @@ export function timingOf(facts: ManifestFacts): StreamTiming | undefined {
     }
     case 'presentation': {
       const { live, windowMs, segmentDurationMs, minimumUpdatePeriodMs } = facts
-      const none = { targetDurationMs: undefined, partTargetMs: undefined }
-      return { ...none, live, windowMs, segmentDurationMs, minimumUpdatePeriodMs }
+      const partTargetMs = chunkDurationMs(facts)
+      const targetDurationMs = undefined
+      return { live, targetDurationMs, partTargetMs, windowMs, segmentDurationMs, minimumUpdatePeriodMs }
     }
     case 'multivariant':
     case 'patch':
       return undefined
   }
+}
+
+/** DASH-IF low latency: a segment may be asked for when its first chunk is made. Undefined: none of them is cut. */
+function chunkDurationMs({ representations, segmentDurationMs }: DashFacts): number | undefined {
+  if (segmentDurationMs === undefined) return undefined
+  const chunks = representations
+    .filter(({ availabilityTimeComplete }) => !availabilityTimeComplete)
+    .map(({ availabilityTimeOffsetMs }) => segmentDurationMs - availabilityTimeOffsetMs)
+    .filter((ms) => ms > 0)
+  return chunks.length === 0 ? undefined : Math.min(...chunks)
 }
 
 export function isBad(read: ManifestFacts | BadManifest): read is BadManifest {

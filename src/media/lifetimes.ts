@@ -75,8 +75,6 @@ const MULTIVARIANT_LIVE = lifetime(10 * SECOND, { staleWhileRevalidateMs: 10 * S
 const MULTIVARIANT_ENDED = lifetime(5 * MINUTE, { staleIfErrorMs: DAY })
 /** Live, and yet this MPD promises not to be updated. */
 const NEVER_UPDATED = MINUTE
-/** A blocking reload (_HLS_msn) is asked for under a name of its own, whose answer does not change. */
-const BLOCKING_PACES = 6
 
 /** How long a 404 or 410 holds. A stream no manifest has told of is taken for live. */
 const MISSING: Row<{ readonly atTheEdge: number; readonly ended: number }> = {
@@ -97,8 +95,6 @@ export interface LifetimeFacts {
   readonly manifest?: ManifestFacts | undefined
   /** What a manifest has told of the stream that the response belongs to. */
   readonly stream?: StreamTiming | undefined
-  /** The request was a blocking reload: it named the version it waits for (_HLS_msn). */
-  readonly isBlockingReload?: boolean | undefined
 }
 
 /** Zero: not kept unless the origin says so. What the origin says explicitly always wins over this. */
@@ -140,9 +136,7 @@ function lifetimeOf(kind: MediaKind, facts: LifetimeFacts): SilentLifetime {
   const stream = (manifest === undefined ? undefined : timingOf(manifest)) ?? facts.stream
   if (stream === undefined) return UNKNOWN[kind]
   if (!stream.live) return manifest?.role === 'media' && manifest.type !== 'vod' ? JUST_ENDED : ENDED[kind]
-  const silent = LIVE[kind](stream)
-  if (facts.isBlockingReload !== true || manifest?.role !== 'media') return silent
-  return { ...silent, freshMs: BLOCKING_PACES * paceOf(stream) }
+  return LIVE[kind](stream)
 }
 
 /** RFC 8216 section 6.2.2: a segment stays available for its own length and that of the playlist it was last in. */

@@ -26,10 +26,11 @@ export function retryAfterSeconds(retryAt: Instant | undefined, now: Instant): n
 
 /**
  * What such an answer is to those who only waited for it: its page is for the one who asked, its failure for all.
- * Undefined for an answer of any other kind.
+ * Undefined for an answer of any other kind. `isHeld`: they all wait for the same instant, and any 5xx or 429 is for all.
  */
-export function sharedFailure({ head, from }: UpstreamResponse): RelaisError | undefined {
-  if (!isDeclined(head)) return undefined
+export function sharedFailure({ head, from }: UpstreamResponse, isHeld = false): RelaisError | undefined {
+  const isForAll = isHeld && (head.status >= 500 || head.status === 429)
+  if (!isDeclined(head) && !isForAll) return undefined
   const { status, fields, receivedAt } = head
   return new RelaisError('DESTINATION_UNAVAILABLE', {
     details: `it answered ${status} to the one who asked`,

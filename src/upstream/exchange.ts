@@ -22,6 +22,7 @@ export async function exchange(
     method: request.method === 'HEAD' ? 'HEAD' : 'GET',
     // Undici asks for values that may be changed, and changes none.
     headers: { ...request.fields, host } as Record<string, string | string[]>,
+    headersTimeout: headTimeoutMs,
   } as const
   try {
     return await withinBound(dispatcher, options, request, headTimeoutMs, signal)

@@ -34,6 +34,12 @@ export const upstreamOptions = Type.Object(
       default: 128,
       minimum: 1,
     }),
+    heldConnections: Type.Integer({
+      description:
+        'Requests at once that one origin may hold until there is something to say: blocking playlist reloads and hinted parts of low-latency HLS. They have connections of their own, one or two for each rendition that is being watched.',
+      default: 512,
+      minimum: 1,
+    }),
     queue: Type.Integer({
       description:
         'Requests that may wait for one origin: so many that are shared, and so many that are for one viewer each. Beyond it the next origin of the route is asked.',

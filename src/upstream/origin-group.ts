@@ -5,7 +5,7 @@ import { planOf, type ResumePolicy } from './continuation.ts'
 import { isDeclined, retryAtOf } from './declined.ts'
 import type { Origin, OriginStats } from './origin.ts'
 import { type Begun, type Road, resumed } from './resumed-body.ts'
-import type { Readers, Source, UpstreamResponse, Urgency } from './source.ts'
+import type { Held, Manner, Source, UpstreamResponse } from './source.ts'
 
 export interface OriginState extends OriginStats {
   /** Asked last until then, because it failed; undefined when it is in good standing. */
@@ -26,6 +26,11 @@ const MAX_PENALTY_MS = 60_000
 /** Failures that are no fault of the origin: it was not asked. */
 const NOT_ASKED: ReadonlySet<ErrorName> = new Set(['CONNECTION_LIMIT', 'DESTINATION_UNAVAILABLE'])
 
+/** It was not asked, or it had nothing to say yet: an encoder that stands still is none of the server's faults. */
+function isExcused(code: ErrorName, held: Held | undefined): boolean {
+  return NOT_ASKED.has(code) || (held !== undefined && code === 'RESPONSE_TIMEOUT')
+}
+
 /**
  * An origin that cannot be reached, refuses, or answers 502, 503 or 504 is penalised: for a while it is asked last,
  * never not at all. Only the last failure is passed on, so a viewer sees one only when every origin failed.
@@ -37,7 +42,7 @@ export class OriginGroup implements Source {
   readonly #penalisedUntil = new Map<Origin, Instant>()
   readonly #clock: Clock
   readonly #road: Road = {
-    ask: (origin, request, signal, readers) => this.#ask(origin, request, signal, readers),
+    ask: (origin, request, signal, readers) => this.#ask(origin, request, signal, { readers }),
     candidates: (broken, failure) => this.#candidates(broken, failure),
   }
 
@@ -55,13 +60,8 @@ export class OriginGroup implements Source {
     return first
   }
 
-  async fetch(
-    request: RequestHead,
-    signal: AbortSignal,
-    readers: Readers = 'all',
-    urgency: Urgency = 'soon',
-  ): Promise<UpstreamResponse> {
-    const begun = await this.#begin(request, signal, readers, urgency)
+  async fetch(request: RequestHead, signal: AbortSignal, manner: Manner = {}): Promise<UpstreamResponse> {
+    const begun = await this.#begin(request, signal, manner)
     const plan = planOf(request, begun.response.head, this.#options.resume)
     if (plan === undefined) return begun.response
     return resumed(begun, plan, this.#road, this.#options.resumeTimeoutMs, signal)
@@ -75,12 +75,7 @@ export class OriginGroup implements Source {
     })
   }
 
-  async #begin(
-    request: RequestHead,
-    signal: AbortSignal,
-    readers: Readers,
-    urgency: Urgency,
-  ): Promise<Begun> {
+  async #begin(request: RequestHead, signal: AbortSignal, manner: Manner): Promise<Begun> {
     const order = this.#inOrder()
     let failure: unknown = new RelaisError('INTERNAL', { details: 'a route without origins' })
     for (const [index, origin] of order.entries()) {
@@ -88,8 +83,9 @@ export class OriginGroup implements Source {
       // Whoever probes a dead origin may wait for it in vain; the others need not, for they have another one.
       if (!isLast && origin.isOpen) this.#penalise(origin)
       try {
-        const response = await this.#ask(origin, request, signal, readers, urgency)
-        if (isLast || !isDeclined(response.head)) return { origin, request, response, readers }
+        const response = await this.#ask(origin, request, signal, manner)
+        if (isLast || !isDeclined(response.head))
+          return { origin, request, response, readers: manner.readers ?? 'all' }
         response.cancel()
       } catch (error) {
         if (signal.aborted) throw error
@@ -104,17 +100,16 @@ export class OriginGroup implements Source {
     origin: Origin,
     request: RequestHead,
     signal: AbortSignal,
-    readers: Readers,
-    urgency?: Urgency,
+    manner: Manner,
   ): Promise<UpstreamResponse> {
     try {
-      const response = await origin.fetch(request, signal, readers, urgency)
+      const response = await origin.fetch(request, signal, manner)
       const { fields, receivedAt } = response.head
-      if (isDeclined(response.head)) this.#penalise(origin, retryAtOf(fields, receivedAt))
-      else this.#penalisedUntil.delete(origin)
+      if (!isDeclined(response.head)) this.#penalisedUntil.delete(origin)
+      else if (manner.held === undefined) this.#penalise(origin, retryAtOf(fields, receivedAt))
       return response
     } catch (error) {
-      const isFault = !(error instanceof RelaisError) || !NOT_ASKED.has(error.code)
+      const isFault = !(error instanceof RelaisError) || !isExcused(error.code, manner.held)
       if (!signal.aborted && isFault) this.#penalise(origin)
       throw error
     }

@@ -7,7 +7,7 @@ import { Circuit } from './circuit.ts'
 import { isDeclined, retryAfterSeconds, retryAtOf } from './declined.ts'
 import { exchange } from './exchange.ts'
 import { faultOf } from './response-fault.ts'
-import type { Readers, Source, UpstreamResponse, Urgency } from './source.ts'
+import type { Held, Manner, Source, UpstreamResponse } from './source.ts'
 import { upstreamError } from './upstream-error.ts'
 
 /** What one origin was asked and gave. */
@@ -39,6 +39,8 @@ export interface OriginContext {
   readonly dispatcher: Dispatcher
   /** Of its host and port: routes that lead to the same one share it. */
   readonly budget: Budget
+  /** The same for what the origin holds until there is something to say. */
+  readonly held: { readonly dispatcher: Dispatcher; readonly budget: Budget }
   readonly headTimeoutMs: number
   readonly clock: Clock
 }
@@ -83,19 +85,14 @@ export class Origin implements Source {
    * `request.target` is relative to the route: what follows its prefix, query included. Beyond what the contract says,
    * rejects with CONNECTION_LIMIT and DESTINATION_UNAVAILABLE when it is not asked at all.
    */
-  async fetch(
-    request: RequestHead,
-    signal: AbortSignal,
-    readers: Readers = 'all',
-    urgency: Urgency = 'soon',
-  ): Promise<UpstreamResponse> {
+  async fetch(request: RequestHead, signal: AbortSignal, manner: Manner = {}): Promise<UpstreamResponse> {
     const path = request.target.split('?', 1)[0] ?? ''
     if (!this.#circuit.isPassable(path)) throw this.#unavailable()
-    const permit = await this.#admitted(readers, urgency, signal)
+    const permit = await this.#admitted(manner, signal)
     try {
       // The circuit may have opened while this request waited for its place.
       if (!this.#circuit.enter(path)) throw this.#unavailable()
-      return await this.#ask(request, path, signal, permit)
+      return await this.#ask(request, path, signal, permit, manner.held)
     } catch (error) {
       permit.release()
       throw error
@@ -103,23 +100,24 @@ export class Origin implements Source {
   }
 
   stats(): OriginStats {
-    const { budget } = this.#context
+    const { budget, held } = this.#context
     return {
       name: this.name,
       requests: this.#requests,
       errors: this.#errors,
       bytes: this.#bytes,
-      underWay: budget.used,
-      waiting: budget.waiting,
+      underWay: budget.used + held.budget.used,
+      waiting: budget.waiting + held.budget.waiting,
       refused: this.#refused,
       circuit: this.#circuit.isOpen ? 'open' : 'closed',
       resumptions: { ...this.resumptions },
     }
   }
 
-  async #admitted(readers: Readers, urgency: Urgency, signal: AbortSignal): Promise<Permit> {
+  async #admitted({ readers = 'all', urgency = 'soon', held }: Manner, signal: AbortSignal): Promise<Permit> {
+    const { budget } = held === undefined ? this.#context : this.#context.held
     try {
-      return await this.#context.budget.acquire(readers, this.name, signal, urgency)
+      return await budget.acquire(readers, this.name, signal, urgency)
     } catch (error) {
       if (!signal.aborted) this.#refused++
       throw error
@@ -131,8 +129,11 @@ export class Origin implements Source {
     path: string,
     signal: AbortSignal,
     permit: Permit,
+    held: Held | undefined,
   ): Promise<UpstreamResponse> {
-    const { dispatcher, headTimeoutMs, clock } = this.#context
+    const { clock } = this.#context
+    const { dispatcher } = held === undefined ? this.#context : this.#context.held
+    const { headTimeoutMs } = held ?? this.#context
     const requestedAt = clock()
     this.#requests++
     let response: Dispatcher.ResponseData
@@ -142,10 +143,10 @@ export class Origin implements Source {
       response = await exchange(dispatcher, address, { ...request, target }, headTimeoutMs, signal)
     } catch (error) {
       if (signal.aborted) {
-        this.#abandoned(clock() - requestedAt)
+        if (held === undefined) this.#abandoned(clock() - requestedAt)
         throw signal.reason
       }
-      throw this.#failed(upstreamError(error, this.name, 'head'))
+      throw this.#failed(upstreamError(error, this.name, 'head'), held)
     }
     const { body } = response
     let isCancelled = false
@@ -162,8 +163,8 @@ export class Origin implements Source {
       throw this.#failed(new RelaisError(fault.code, { details: fault.details, nextHop: this.name }))
     }
     body.once('close', () => permit.release())
-    if (isDeclined(head)) this.#declined(path, head.status, retryAtOf(fields, head.receivedAt))
-    else this.#circuit.answered()
+    if (!isDeclined(head)) this.#circuit.answered()
+    else if (held === undefined) this.#declined(path, head.status, retryAtOf(fields, head.receivedAt))
     return {
       head,
       from: this.name,
@@ -174,8 +175,10 @@ export class Origin implements Source {
     }
   }
 
-  #failed(error: RelaisError): RelaisError {
+  #failed(error: RelaisError, held?: Held): RelaisError {
     this.#errors++
+    // Where the encoder stands still the origin has nothing to say, and all else it has may be had.
+    if (held !== undefined && error.code === 'RESPONSE_TIMEOUT') return error
     this.#lastFailure = error
     this.#circuit.failed(error.code)
     return error

@@ -12,21 +12,34 @@ export type Readers = 'all' | 'one'
 /** `now`: a viewer is about to see a stall, or sees one; such a request goes before others in a queue. */
 export type Urgency = 'now' | 'soon'
 
+/**
+ * A request that its answerer holds until there is something to say (LL-HLS). It has connections of its own, and silence
+ * within this bound is no fault.
+ */
+export interface Held {
+  /** How long the head may take to come. */
+  readonly headTimeoutMs: number
+}
+
+/** How something is asked for. */
+export interface Manner {
+  /** Absent: the body is for all. Bodies for one viewer may not take all connections. */
+  readonly readers?: Readers
+  /** Absent: nobody is in a hurry. */
+  readonly urgency?: Urgency
+  /** The answerer may let it wait; absent: it is to answer at once. */
+  readonly held?: Held | undefined
+}
+
 /** Anyone who can answer what we cannot: an origin, or the sibling that owns the key. */
 export interface Source {
   /** Its name in logs, /stats and Proxy-Status. */
   readonly name: string
   /**
    * Asks for `request.target`, here what follows the route's prefix, and answers when the head has come. Rejects with a
-   * RelaisError when none came, and with the signal's reason when that is aborted first. Bodies for one viewer may not
-   * take all connections; without `readers` the body is for all, and without `urgency` nobody is in a hurry.
+   * RelaisError when none came, and with the signal's reason when that is aborted first.
    */
-  fetch(
-    request: RequestHead,
-    signal: AbortSignal,
-    readers?: Readers,
-    urgency?: Urgency,
-  ): Promise<UpstreamResponse>
+  fetch(request: RequestHead, signal: AbortSignal, manner?: Manner): Promise<UpstreamResponse>
 }
 
 /** A response whose head is here and whose body is on its way. */

@@ -242,7 +242,8 @@ test('a broken cache is still a working proxy', async (t) => {
   const clock = testClock().now
   const { connections, queue, queueTimeout, headTimeout } = upstream
   const budget = new Budget({ connections, queue, queueTimeoutMs: queueTimeout })
-  const context = { dispatcher: agent, budget, headTimeoutMs: headTimeout, clock }
+  const held = { dispatcher: agent, budget }
+  const context = { dispatcher: agent, budget, held, headTimeoutMs: headTimeout, clock }
   const source = new Origin(origin.url, context)
   const route = {
     prefix: '/',

@@ -59,11 +59,6 @@ test('a live playlist is fresh for half a target duration, and stale for one mor
   )
 })
 
-test('the answer to a blocking reload is fresh for six target durations', () => {
-  const answer = { manifest: playlist(''), isBlockingReload: true }
-  assert.equal(silentLifetime('hls-playlist', answer, 200).freshMs, 36 * SECOND)
-})
-
 test('a playlist that has ended is fresh for a minute, a VOD for an hour', () => {
   assert.equal(fresh('hls-playlist', playlist('#EXT-X-ENDLIST')), MINUTE)
   assert.equal(fresh('hls-playlist', playlist('#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-ENDLIST')), HOUR)

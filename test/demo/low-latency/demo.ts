@@ -21,6 +21,8 @@ export const tracks: readonly Track[] = [...chunked.title.video, chunked.title.a
 export interface LowLatencyDemo {
   readonly url: string
   readonly clock: AlarmClock
+  /** The targets that were asked for so far, in the order of arrival. */
+  readonly asked: readonly string[]
 }
 
 /** At `start`; the encoder goes with the clock unless it is told how far the streams are made. */
@@ -29,10 +31,19 @@ export async function openLowLatency(
   { start = START, madeUntil }: { readonly start?: number; readonly madeUntil?: Clock } = {},
 ): Promise<LowLatencyDemo> {
   const clock = alarmClock(start)
+  const asked: string[] = []
+  const onRequest = (target: string): void => void asked.push(target)
   const made = madeUntil === undefined ? {} : { madeUntil }
-  const demo = await startDemo({ host: '127.0.0.1', port: 0, now: clock.now, alarm: clock.alarm, ...made })
+  const demo = await startDemo({
+    host: '127.0.0.1',
+    port: 0,
+    now: clock.now,
+    alarm: clock.alarm,
+    onRequest,
+    ...made,
+  })
   t.after(() => demo.close())
-  return { url: demo.url, clock }
+  return { url: demo.url, clock, asked }
 }
 
 /** What lies at a path at an instant, as text; throws when it is not there at once. */
