@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
-import { allWait } from '../support/all-wait.ts'
 import { until } from '../support/barrier.ts'
 import { get } from '../support/client.ts'
 import { openOrigin, reply } from '../support/origin.ts'
@@ -54,7 +53,7 @@ test('a playlist that is gone is asked for once by all who wait for its next par
     held = response
   })
   const waiting = Array.from({ length: 20 }, () => get(`${relais.url}/p.m3u8?_HLS_msn=13&_HLS_part=0`))
-  await allWait(relais, `${relais.url}/p.m3u8`, 20)
+  await until(async () => (await relais.stats()).waiting === 20, 'all wait')
   assert.ok(held !== undefined)
   reply(held, 'gone', {}, 404)
   for (const { status } of await Promise.all(waiting)) assert.equal(status, 404)
@@ -76,7 +75,7 @@ test('an encoder that stands still is asked once by all who wait, and once when 
       held = response
     })
     const waiting = Array.from({ length: 20 }, () => get(`${relais.url}/p.m3u8?_HLS_msn=13&_HLS_part=0`))
-    await allWait(relais, `${relais.url}/p.m3u8`, 20)
+    await until(async () => (await relais.stats()).waiting === 20, 'all wait')
     assert.ok(held !== undefined)
     reply(held, 'not now', {}, status)
     const statuses = (await Promise.all(waiting)).map((answer) => answer.status)
@@ -146,7 +145,7 @@ test('a viewer who leaves lets the others wait on, and the last one frees the or
   const waiting = leaving.map(({ signal }) =>
     get(`${relais.url}/p.m3u8?_HLS_msn=13&_HLS_part=0`, { signal }).catch(() => 'left'),
   )
-  await allWait(relais, `${relais.url}/p.m3u8`, 2)
+  await until(async () => (await relais.stats()).waiting === 2, 'all wait')
   await origin.reached(2)
   leaving[0]?.abort()
   assert.equal(await waiting[0], 'left')
