@@ -12,6 +12,7 @@ import { Groups } from './groups.ts'
 import { afterHead } from './head-news.ts'
 import type { CacheContext, FillContext } from './journey.ts'
 import { cacheKey } from './key.ts'
+import { LiveGuard } from './live-guard.ts'
 import { pass } from './pass.ts'
 import { Reloads } from './reloads.ts'
 import type { Route } from './routes.ts'
@@ -37,7 +38,8 @@ export class Cache {
 
   constructor(context: CacheContext) {
     this.#slices = new Slices(context)
-    this.#context = { ...context, slices: this.#slices }
+    const guard = new LiveGuard(context, (key) => this.#forget(key))
+    this.#context = { ...context, slices: this.#slices, guard }
     this.#groups = new Groups(context.clock())
     this.#walks = new Walks(this.#context, this.#groups)
     this.#reloads = new Reloads(this.#context, this.#groups, this.#walks, this.#served.bind(this))
@@ -149,6 +151,16 @@ export class Cache {
   async written(routes: readonly Route[], route: Route, target: string, answer: ResponseHead): Promise<void> {
     this.#groups.invalidate(route.base, answer.fields, this.#context.clock())
     await Promise.all(writtenKeys(routes, route, target, answer).map((key) => this.#invalidate(key)))
+  }
+
+  /** What is stored is gone at once, and what is on its way does not stay. */
+  #forget(key: CacheKey): void {
+    for (const flight of this.#walks.detach(key)) {
+      void flight.landed.then(() => this.#context.store.delete(key))
+    }
+    const stored = this.#context.store.peek(key, { method: 'GET', target: '/', fields: {} })
+    void this.#context.store.delete(key)
+    if (stored !== undefined) void this.#slices.forget(stored.head)
   }
 
   async #invalidate(key: CacheKey): Promise<void> {

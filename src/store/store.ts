@@ -91,6 +91,11 @@ export interface Store {
   has(key: CacheKey): boolean
   /** Says that what lies there is wanted, as if it had been read: what belongs together is kept together. */
   use(key: CacheKey): void
+  /**
+   * Says that what lies there will hardly be asked for again: it is evicted before anything else, unless it is read or
+   * said to be wanted after all. Until then it is answered as before.
+   */
+  demote(key: CacheKey): void
   /** A writer for a new response, which on commit takes the place of the same key and variant; undefined: declined. */
   open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined>
   /**
