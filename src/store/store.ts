@@ -25,6 +25,8 @@ export interface StoredHead {
   readonly storedAt: Instant
   /** What the origin calls the body by, where it was changed here and so has a validator of our own. */
   readonly validators?: Fields | undefined
+  /** The manifest of a live stream: no viewer may keep it for longer than it is fresh here. */
+  readonly isLive?: true
   /** The body lies in slices with keys of their own (cache/slice.ts), and the response of this head is empty. */
   readonly sliced?: Sliced | undefined
   /**
