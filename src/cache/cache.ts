@@ -14,6 +14,7 @@ import type { CacheContext, FillContext } from './journey.ts'
 import { cacheKey } from './key.ts'
 import { LiveGuard } from './live-guard.ts'
 import { pass } from './pass.ts'
+import { Prefetch } from './prefetch/prefetch.ts'
 import { Reloads } from './reloads.ts'
 import type { Route } from './routes.ts'
 import { Slices } from './slices.ts'
@@ -35,6 +36,8 @@ export class Cache {
   readonly #reloads: Reloads
   readonly #codings = new Codings()
   readonly #writes = new Writes()
+  /** Ahead of the viewers. */
+  readonly prefetch: Prefetch
 
   constructor(context: CacheContext) {
     this.#slices = new Slices(context)
@@ -43,6 +46,11 @@ export class Cache {
     this.#groups = new Groups(context.clock())
     this.#walks = new Walks(this.#context, this.#groups)
     this.#reloads = new Reloads(this.#context, this.#groups, this.#walks, this.#served.bind(this))
+    this.prefetch = new Prefetch({
+      ...context,
+      options: context.prefetching,
+      send: (errand) => this.#walks.ahead(errand),
+    })
   }
 
   /** Fills and validations, each slice one of them, and the viewers who wait for the head of one. */
@@ -133,6 +141,7 @@ export class Cache {
           const flight = running ?? this.#walks.start(route, key, request, toValidate)
           const walk = { route, key, request, fwd, fallback, signal, collapsed }
           const walked = await this.#walks.walk(walk, flight, running === undefined ? 'leader' : 'follower')
+          if (walked?.kind === 'stored') this.prefetch.asked(route, request, walked.stored.head, now)
           const answer =
             walked?.kind === 'stored'
               ? await begun(this.#slices, this.#context, route, request, walked, signal)
@@ -193,6 +202,7 @@ export class Cache {
     now: Instant,
   ): StoredAnswer {
     const { stored } = verdict
+    this.prefetch.asked(route, request, stored.head, now)
     const ttl = remainingSeconds(stored.head.freshness, now)
     if (verdict.kind === 'serve')
       return { kind: 'stored', outcome: 'hit', stored, status: { hit: true, ttl } }

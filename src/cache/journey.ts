@@ -8,6 +8,7 @@ import type { NotStorable } from '../rfc/storability.ts'
 import type { CacheKey, Sliced, Store, StoredHead, StoredResponse } from '../store/store.ts'
 import type { Held, UpstreamResponse } from '../upstream/source.ts'
 import type { SliceOptions } from './options.ts'
+import type { PrefetchOptions } from './prefetch/options.ts'
 import type { Route } from './routes.ts'
 import type { Streams } from './streams.ts'
 
@@ -20,6 +21,7 @@ export interface CacheContext {
   readonly slicing: SliceOptions
   /** Which addresses in manifests are ours. */
   readonly addresses: AddressBook
+  readonly prefetching: PrefetchOptions
   /** A body that broke off, or a background validation that failed: for the log, no viewer is told. */
   readonly onTrouble: (what: string, error: unknown, target: string) => void
 }

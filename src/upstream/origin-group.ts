@@ -78,6 +78,10 @@ export class OriginGroup implements Source {
     return isNews && this.#origins.some((origin) => this.#rank(origin, now) === 0 && !origin.isOpen)
   }
 
+  spare(share: number): number {
+    return this.preferred.spare(share)
+  }
+
   states(): readonly OriginState[] {
     const now = this.#clock()
     return this.#origins.map((origin) => {

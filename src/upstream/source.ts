@@ -45,6 +45,11 @@ export interface Source {
    * before it from now on. False: nobody better is there, or it was demoted already. Absent: there is nobody else.
    */
   demote?(from: string, forMs: number): boolean
+  /**
+   * How many requests that nobody waits for may be under way at once: `share` percent of the connections, at least one;
+   * 0 while it fails or is busy. Absent: one at a time.
+   */
+  spare?(share: number): number
 }
 
 /** A response whose head is here and whose body is on its way. */
