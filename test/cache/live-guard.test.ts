@@ -192,3 +192,56 @@ test('what left the window makes room before what was used longer ago', async (t
   }
   assert.equal((await relais.stats()).memory.evictions, 1)
 })
+
+interface Mpd {
+  readonly published: number
+  readonly started?: number
+}
+
+/** By number and clock; both in seconds after the start of 2025. */
+function mpd({ published, started = 0 }: Mpd): string {
+  const instant = (seconds: number): string => new Date(Date.UTC(2025, 0, 1) + seconds * 1000).toISOString()
+  return `<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime="${instant(started)}"
+    publishTime="${instant(published)}" minimumUpdatePeriod="PT4S" timeShiftBufferDepth="PT40S">
+    <Period id="1" start="PT0S"><AdaptationSet mimeType="video/mp4">
+      <SegmentTemplate timescale="1" duration="4" startNumber="1" media="$Number$.m4s" initialization="init.mp4"/>
+      <Representation id="low" bandwidth="1"/>
+    </AdaptationSet></Period></MPD>`
+}
+
+test('an MPD never goes backwards, and another run of its encoder voids the segments of the one before', async (t) => {
+  let shown = mpd({ published: 100 })
+  const origin = await openOrigin(t, (request, response) => {
+    const target = request.url ?? ''
+    reply(response, target.endsWith('.mpd') ? shown : `${target} ${origin.count(target)}`)
+  })
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  const MANIFEST = '/live/a.mpd'
+  await get(relais.url + MANIFEST)
+  const edge = Math.floor((relais.clock.now() - Date.UTC(2025, 0, 1)) / 4000)
+  const names = ['/live/init.mp4', `/live/${edge}.m4s`, `/live/${edge - 5}.m4s`]
+  for (const target of names) assert.match(await body(relais, target), /1$/)
+  shown = mpd({ published: 90 })
+  relais.clock.advance(5_000)
+  assert.equal(await body(relais, MANIFEST), mpd({ published: 100 }))
+  shown = mpd({ published: 110 })
+  relais.clock.advance(5_000)
+  assert.equal(await body(relais, MANIFEST), mpd({ published: 110 }))
+  for (const target of names) assert.match(await body(relais, target), /1$/, 'the same run')
+  shown = mpd({ published: 120, started: 1 })
+  relais.clock.advance(5_000)
+  assert.equal(await body(relais, MANIFEST), shown)
+  for (const target of names) assert.match(await body(relais, target), /2$/, target)
+})
+
+test('an origin that says less for long enough is believed, for nobody else speaks', async (t) => {
+  const { origin, show } = await openLive(t, { first: 10 })
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  await get(relais.url + PLAYLIST)
+  show({ first: 5 })
+  for (let waited = 0; waited < 12_000; waited += 2_100) {
+    assert.equal(await body(relais, PLAYLIST), playlist({ first: 10 }))
+    relais.clock.advance(2_100)
+  }
+  assert.equal(await body(relais, PLAYLIST), playlist({ first: 5 }))
+})

@@ -288,3 +288,32 @@ test('nothing is asked for with the credentials of a viewer who did not ask for 
   for (const one of ahead)
     assert.deepEqual([one.headers.authorization, one.headers.cookie], [undefined, undefined])
 })
+
+/** Live with a timeline: `last` is the last segment that is listed, of four seconds each. */
+function liveMpd(last: number): string {
+  return `<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime="2020-01-01T00:00:00Z"
+    publishTime="${new Date(Date.UTC(2026, 0, 1) + last * 4000).toISOString()}" minimumUpdatePeriod="PT4S" timeShiftBufferDepth="PT40S">
+    <Period id="1" start="PT0S"><AdaptationSet mimeType="video/mp4">
+      <SegmentTemplate timescale="1" startNumber="1" media="$RepresentationID$/$Number$.m4s" initialization="$RepresentationID$/init.mp4">
+        <SegmentTimeline><S t="0" d="4" r="${last - 1}"/></SegmentTimeline>
+      </SegmentTemplate>
+      <Representation id="low" bandwidth="1"/><Representation id="high" bandwidth="2"/>
+    </AdaptationSet></Period></MPD>`
+}
+
+test('who plays DASH at the very edge finds each new segment in store once the MPD lists it', async (t) => {
+  let last = 10
+  const origin = await openOrigin(t, (request, response) =>
+    reply(response, request.url?.endsWith('.mpd') ? liveMpd(last) : 'segment'),
+  )
+  const relais = await openTestRelais(t, { origins: [origin.url], file: ON })
+  for (; last < 16; last++) {
+    await get(`${relais.url}/live/a.mpd`)
+    await idle(relais)
+    const answer = await get(`${relais.url}/live/low/${last}.m4s`)
+    assert.ok(last < 11 || isHit(answer), `${last}: ${answer.headers['cache-status']}`)
+    await idle(relais)
+    relais.clock.advance(4_000)
+  }
+  assert.ok(!origin.asked.some(({ target }) => target.includes('high')))
+})

@@ -56,15 +56,18 @@ export class Renditions {
   /** The `count` segments after the one that was asked for; undefined: no manifest is known that names it. */
   after(target: string, count: number, now: Instant): Next | undefined {
     let folder = folderOf(target)
+    let atEdge: Next | undefined
     for (let depth = 0; depth < MAX_DEPTH && folder !== ''; depth++) {
       for (const manifest of this.#byFolder.get(folder) ?? []) {
         const facts = this.#streams.of(manifest)?.facts
         const upcoming = facts === undefined ? [] : following(facts, manifest, target, count, now)
         if (facts !== undefined && upcoming.length > 0) return { manifest, facts, upcoming }
+        // Its last segment is followed by nothing yet, and by something when the next version comes.
+        if (facts?.role === 'presentation' && facts.live) atEdge ??= { manifest, facts, upcoming }
       }
       folder = folderOf(folder.slice(0, -1))
     }
-    return undefined
+    return atEdge
   }
 
   watch(manifest: string, watched: Watched): void {
