@@ -58,8 +58,10 @@ function paceOf(facts: ManifestFacts): number | undefined {
 
 function compareMedia(kept: HlsMediaFacts, came: HlsMediaFacts, keptForMs: number): Progress {
   const overlap = overlapOf(kept, came)
-  // RFC 8216 section 6.2.1: the target duration of a stream does not change.
-  if (overlap === 'different' || kept.targetDurationMs !== came.targetDurationMs) return 'restarted'
+  if (overlap === 'different') return 'restarted'
+  // RFC 8216 section 6.2.1: the target duration of a stream does not change. Encoders that make it the longest segment
+  // of the window (ffmpeg) change it all the same, and go on with the segments that were there.
+  if (overlap === 'none' && kept.targetDurationMs !== came.targetDurationMs) return 'restarted'
   const ahead = order(came, kept)
   const isLower = ahead < 0 || (ahead === 0 && came.mediaSequence < kept.mediaSequence)
   if (isLower) return lower(kept, came, overlap, keptForMs)

@@ -317,3 +317,29 @@ test('who plays DASH at the very edge finds each new segment in store once the M
   }
   assert.ok(!origin.asked.some(({ target }) => target.includes('high')))
 })
+
+test('what a player says of itself in the query neither hides what comes next nor is said to the origin again', async (t) => {
+  const origin = await openVod(t)
+  const relais = await openTestRelais(t, { origins: [origin.url], file: ON })
+  await get(`${relais.url}/film/low.m3u8`)
+  for (let number = 0; number < 4; number++) {
+    const answer = await get(`${relais.url}/film/s${number}.ts?CMCD=br%3D${number}`)
+    assert.ok(number === 0 || isHit(answer))
+    await idle(relais)
+  }
+  for (const number of [1, 2, 3, 4, 5]) assert.equal(origin.count(`/film/s${number}.ts`), 1)
+})
+
+test('segments with a token that the playlist names are found by it', async (t) => {
+  const list = vod(6).replaceAll('.ts', '.ts?token=1')
+  const origin = await openOrigin(t, (request, response) =>
+    reply(response, request.url?.endsWith('.m3u8') ? list : 'segment'),
+  )
+  const routes = [{ prefix: '/', origins: [origin.url], ignoreQuery: ['token'] }]
+  const relais = await openTestRelais(t, { file: { ...ON, routes } })
+  await get(`${relais.url}/film/low.m3u8`)
+  await get(`${relais.url}/film/s0.ts?token=1`)
+  await idle(relais)
+  assert.equal(origin.count('/film/s1.ts?token=1'), 1)
+  assert.ok(isHit(await get(`${relais.url}/film/s1.ts?token=2`)))
+})

@@ -87,8 +87,10 @@ test('who lags is believed when nobody has said more for three target durations'
   assert.equal(compare(playlist(900), playlist(0), 18_001), 'restarted')
 })
 
-test('another target duration is another stream', () => {
-  assert.equal(compare(playlist(10), playlist(11, { target: 8 }), 0), 'restarted')
+test('another target duration is another stream, unless its segments are those that were there', () => {
+  assert.equal(compare(playlist(10), playlist(30, { target: 8 }), 0), 'restarted')
+  assert.equal(compare(playlist(10), playlist(11, { target: 8 }), 0), 'newer')
+  assert.equal(compare(playlist(11), playlist(10, { target: 8 }), 0), 'older')
 })
 
 test('a live playlist has stalled after one and a half target durations, an ended one never', () => {

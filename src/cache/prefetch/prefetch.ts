@@ -16,8 +16,10 @@ import { Renditions } from './renditions.ts'
 
 /** One segment is asked for by a city; once in so long it is asked what comes after it. */
 const REPEAT_MS = 5_000
-/** Segments that are looked into in one turn of the loop; more are not looked into. */
+/** Segments that wait to be looked into; more are not looked into. */
 const MAX_ASKED = 256
+/** In one turn of the loop: each may mean that long playlists are searched. */
+const IN_ONE_TURN = 4
 /** A rendition whose player has asked for nothing for so many paces is not watched any more. */
 const WATCHED_PACES = 3
 /** When a stream says nothing of its pace. */
@@ -62,7 +64,7 @@ export class Prefetch {
   readonly #seenAt = new WeakMap<StoredHead, Instant>()
   /** By manifest. */
   readonly #vainUntil = new LRUCache<string, Instant>({ max: MAX_VAIN })
-  #asked: Asked[] = []
+  readonly #asked: Asked[] = []
 
   constructor(context: PrefetchContext) {
     const { store, streams, clock, options, send } = context
@@ -106,9 +108,8 @@ export class Prefetch {
   }
 
   #lookAhead(): void {
-    const asked = this.#asked
-    this.#asked = []
-    for (const one of asked) this.#after(one)
+    for (const one of this.#asked.splice(0, IN_ONE_TURN)) this.#after(one)
+    if (this.#asked.length > 0) setImmediate(() => this.#lookAhead())
   }
 
   #after({ route, request, head }: Asked): void {
@@ -118,14 +119,16 @@ export class Prefetch {
     this.#errands.used(head.key)
     const named = readCmsdStatic(fieldValue(head.fields, 'cmsd-static'))?.nor
     if (named !== undefined && named.range === undefined) this.hint(route, request, named.address)
-    const next =
-      this.#renditions.after(target, options.segments, now) ??
-      // Without what the player says of itself.
-      this.#renditions.after(route.prefix + head.key.slice(route.base.length), options.segments, now)
-    if (next === undefined) return
-    const { manifest, facts, upcoming } = next
-    this.#renditions.watch(manifest, { target, fields, at: now })
-    this.#want(route, upcoming, fields, paceOf(facts), manifest)
+    // As the playlist has it, without what the player says of itself; then with a token that the playlist has as well.
+    const plain = route.prefix + head.key.slice(route.base.length)
+    for (const name of plain === target ? [target] : [plain, target]) {
+      const next = this.#renditions.after(name, options.segments, now)
+      if (next === undefined) continue
+      const { manifest, facts, upcoming } = next
+      this.#renditions.watch(manifest, { target: name, fields, at: now })
+      this.#want(route, upcoming, fields, paceOf(facts), manifest)
+      return
+    }
   }
 
   /** What a new version of a live manifest lists, of the renditions that are being watched. */

@@ -33,6 +33,8 @@ export class Renditions {
   readonly #streams: Streams
   /** The manifests whose segments lie in a folder. */
   readonly #byFolder = new LRUCache<string, Set<string>>({ max: MAX_FOLDERS })
+  /** The manifest that a name was found in last: playlists are long, and a ladder has many. */
+  readonly #lastFound = new LRUCache<string, string>({ max: MAX_FOLDERS })
   /** By manifest, then by what the names of a rendition's segments have in common. */
   readonly #watched = new LRUCache<string, Map<string, Watched>>({ max: MAX_WATCHED })
 
@@ -55,19 +57,31 @@ export class Renditions {
 
   /** The `count` segments after the one that was asked for; undefined: no manifest is known that names it. */
   after(target: string, count: number, now: Instant): Next | undefined {
+    const name = withoutNumber(target)
+    const known = this.#lastFound.get(name)
+    const again = known === undefined ? undefined : this.#nextIn(known, target, count, now)
+    if (again !== undefined && again.upcoming.length > 0) return again
     let folder = folderOf(target)
     let atEdge: Next | undefined
     for (let depth = 0; depth < MAX_DEPTH && folder !== ''; depth++) {
       for (const manifest of this.#byFolder.get(folder) ?? []) {
-        const facts = this.#streams.of(manifest)?.facts
-        const upcoming = facts === undefined ? [] : following(facts, manifest, target, count, now)
-        if (facts !== undefined && upcoming.length > 0) return { manifest, facts, upcoming }
+        const next = this.#nextIn(manifest, target, count, now)
+        if (next !== undefined && next.upcoming.length > 0) {
+          this.#lastFound.set(name, manifest)
+          return next
+        }
         // Its last segment is followed by nothing yet, and by something when the next version comes.
-        if (facts?.role === 'presentation' && facts.live) atEdge ??= { manifest, facts, upcoming }
+        if (next?.facts.role === 'presentation' && next.facts.live) atEdge ??= next
       }
       folder = folderOf(folder.slice(0, -1))
     }
     return atEdge
+  }
+
+  #nextIn(manifest: string, target: string, count: number, now: Instant): Next | undefined {
+    const facts = this.#streams.of(manifest)?.facts
+    if (facts === undefined) return undefined
+    return { manifest, facts, upcoming: following(facts, manifest, target, count, now) }
   }
 
   watch(manifest: string, watched: Watched): void {
