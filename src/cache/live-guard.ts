@@ -12,7 +12,6 @@ import type { Kept } from './flow.ts'
 import type { CacheContext, Guard, Judgement, Order } from './journey.ts'
 import { cacheKey } from './key.ts'
 import { leftTargets, listedTargets, newTargets } from './listed-targets.ts'
-import { relocated } from './localised.ts'
 import { collect } from './manifest-body.ts'
 import type { Route } from './routes.ts'
 import { shared } from './upstream-request.ts'
@@ -127,11 +126,7 @@ export class LiveGuard implements Guard {
     try {
       const asked = shared(route, request, this.#context.node)
       const arrived = await route.source.fetch(asked, new AbortController().signal)
-      const { kind, response } = await recognise(
-        request.target,
-        relocated(this.#context, arrived, request.target),
-        0,
-      )
+      const { kind, response } = await recognise(request.target, arrived, 0)
       if (isManifest(kind) && response.head.status === 200) {
         const sent: Uint8Array[] = []
         const read = { ...response, body: noting(response.body, sent) }

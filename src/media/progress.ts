@@ -99,7 +99,7 @@ function overlapOf(kept: HlsMediaFacts, came: HlsMediaFacts): 'same' | 'differen
     const other = bySequence.get(segment.sequence)
     if (other === undefined) continue
     // A range in one file tells runs apart no better than its file does.
-    if (pathOf(other.address) === pathOf(segment.address)) return 'same'
+    if (isSamePath(pathOf(other.address), pathOf(segment.address))) return 'same'
     overlap = 'different'
   }
   return overlap
@@ -142,6 +142,12 @@ function compareMultivariant(kept: HlsMultivariantFacts, came: HlsMultivariantFa
   const written = (facts: HlsMultivariantFacts): string =>
     JSON.stringify(facts.renditions.map(({ kind, address, bandwidth }) => [kind, address, bandwidth]))
   return written(kept) === written(came) ? 'same' : 'newer'
+}
+
+/** One origin writes whole paths, and another what is relative to the same playlist. */
+function isSamePath(one: string, other: string): boolean {
+  if (one.startsWith('/') === other.startsWith('/')) return one === other
+  return one.startsWith('/') ? one.endsWith(`/${other}`) : other.endsWith(`/${one}`)
 }
 
 function pathOf(address: string): string {

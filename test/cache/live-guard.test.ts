@@ -245,3 +245,19 @@ test('an origin that says less for long enough is believed, for nobody else spea
   }
   assert.equal(await body(relais, PLAYLIST), playlist({ first: 5 }))
 })
+
+test('what another origin says in its place is led to us as all else', async (t) => {
+  const one = await openLive(t, { first: 10 })
+  const two = await openLive(t, { first: 11 }, 'two')
+  const relais = await openTestRelais(t, { origins: [one.origin.url, two.origin.url] })
+  await get(relais.url + PLAYLIST)
+  one.show({ first: 9 })
+  two.show({ first: 11, run: `${two.origin.url}/live/s` })
+  relais.clock.advance(2_100)
+  const answer = await get(relais.url + PLAYLIST)
+  assert.equal(answer.body.toString(), playlist({ first: 11, run: '/live/s' }))
+  const again = await get(relais.url + PLAYLIST, {
+    headers: { 'if-none-match': String(answer.headers.etag) },
+  })
+  assert.equal(again.status, 304)
+})

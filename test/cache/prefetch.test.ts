@@ -343,3 +343,21 @@ test('segments with a token that the playlist names are found by it', async (t) 
   assert.equal(origin.count('/film/s1.ts?token=1'), 1)
   assert.ok(isHit(await get(`${relais.url}/film/s1.ts?token=2`)))
 })
+
+test('an absolute address of the origin is fetched ahead as the path that viewers are shown', async (t) => {
+  const origin = await openOrigin(t, (request, response) =>
+    reply(
+      response,
+      request.url?.endsWith('.m3u8')
+        ? vod(6, `http://${request.headers.host}/streams/elsewhere/s`)
+        : 'segment',
+    ),
+  )
+  const routes = [{ prefix: '/on/', origins: [`${origin.url}/streams/`] }]
+  const relais = await openTestRelais(t, { file: { ...ON, routes } })
+  assert.match((await get(`${relais.url}/on/film/a.m3u8`)).body.toString(), /^\/on\/elsewhere\/s0\.ts$/m)
+  await get(`${relais.url}/on/elsewhere/s0.ts`)
+  await idle(relais)
+  assert.equal(origin.count('/streams/elsewhere/s1.ts'), 1)
+  assert.ok(isHit(await get(`${relais.url}/on/elsewhere/s1.ts`)))
+})

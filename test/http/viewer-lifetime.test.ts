@@ -73,3 +73,14 @@ test('the age that a playlist came with is taken from the time for which it is k
   await get(target)
   assert.equal(origin.count(), 2)
 })
+
+test('a compressed playlist is kept no longer, and neither is one that has not changed', async (t) => {
+  const text = LIVE + '#EXTINF:4,\nsegment.ts\n'.repeat(200)
+  const origin = await openOrigin(t, (_request, response) => reply(response, text, { etag: '"1"' }))
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  const target = `${relais.url}/live/a.m3u8`
+  const packed = await get(target, { headers: { 'accept-encoding': 'gzip' } })
+  assert.equal(packed.headers['cache-control'], 'max-age=2')
+  const unchanged = await get(target, { headers: { 'if-none-match': '"1"' } })
+  assert.deepEqual([unchanged.status, unchanged.headers['cache-control']], [304, 'max-age=2'])
+})

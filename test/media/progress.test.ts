@@ -138,3 +138,10 @@ test('an MPD stalls when its timeline is not written on, and never when its numb
   )
   assert.equal(isStalled(clocked, 0, 1e9), false)
 })
+
+test('an origin that writes whole addresses says the same as one that writes relative ones', () => {
+  const whole = playlist(11, { name: 'http://b.example/live/seg' })
+  assert.equal(compare(playlist(10), whole, 0), 'newer')
+  assert.equal(compare(whole, playlist(10), 0), 'older')
+  assert.equal(compare(playlist(10), playlist(11, { name: '/other/take' }), 0), 'restarted')
+})
