@@ -124,7 +124,9 @@ export class LiveGuard implements Guard {
   async #ask(order: Order): Promise<{ response: UpstreamResponse; facts: ManifestFacts } | undefined> {
     const { route, request } = order
     try {
-      const asked = shared(route, request, this.#context.node)
+      // Without directives: nobody is to be made to wait once more for what another origin holds back.
+      const plain = { ...request, target: withoutDirectives(request.target) }
+      const asked = shared(route, plain, this.#context.node)
       const arrived = await route.source.fetch(asked, new AbortController().signal)
       const { kind, response } = await recognise(request.target, arrived, 0)
       if (isManifest(kind) && response.head.status === 200) {

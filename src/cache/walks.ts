@@ -155,7 +155,7 @@ export class Walks {
   ): (Pick<Journey, 'landed'> & { head: Promise<Filled> }) | undefined {
     const { route, key, request } = order
     if (this.#flights.has(key) || this.passes.has(key, request, this.#context.clock())) return undefined
-    const flight = this.start(route, key, request, undefined, true)
+    const flight = this.start(route, key, request, undefined, { isBehind: true })
     return { head: flight.wait('leader', NEVER), landed: flight.landed }
   }
 
