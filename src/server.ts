@@ -94,7 +94,8 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     publicUrl: config.addresses.publicUrl ?? undefined,
     isReserved: (path) => OFFICE.test(path),
   })
-  const cache = new Cache({ store, streams, clock, node, slicing: config.slices, addresses, onTrouble })
+  const { slices: slicing, prefetch: prefetching } = config
+  const cache = new Cache({ store, streams, clock, node, slicing, prefetching, addresses, onTrouble })
   const destinationOf = (route: Route): Destination => preferredOf(groups, route)
   const forwarder = new Forwarder({
     node,
@@ -125,6 +126,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     ...counted(traffic, groups),
     ...store.stats(),
     ...cache.underWay,
+    prefetch: cache.prefetch.stats(),
     viewers: front === undefined ? 0 : await connectionsOf(front.app),
     cmcd: audience.cmcd(),
     streams: describeStreams(streams, audience, clock()),

@@ -73,6 +73,7 @@ test('one origin is enough: everything else has a default', () => {
     disk: { path: '/home/relais/.cache/relais', maxBytes: 2 * 1024 ** 3, maxEntryBytes: 1024 ** 3 },
     slices: { bytes: 2 * 1024 ** 2, above: 8 * 1024 ** 2 },
     addresses: { publicUrl: null, aliases: [] },
+    prefetch: { segments: 2, share: 25 },
     upstream: {
       connectTimeout: 2000,
       headTimeout: 15_000,
@@ -244,7 +245,7 @@ test('every problem is listed at once, with its place', () => {
     '--prot: expected a known option, perhaps --port, came an unknown one',
     '--memory: expected a value, came nothing',
     'RELAIS_LOGLEVEL: expected a known variable, perhaps RELAIS_LOG_LEVEL, came an unknown one',
-    'cashe: expected one of the keys $schema, node, cmsd, listen, routes, memory, disk, slices, addresses, upstream, http, cmcd, log, ops, demo, came the unknown key "cashe"',
+    'cashe: expected one of the keys $schema, node, cmsd, listen, routes, memory, disk, slices, addresses, prefetch, upstream, http, cmcd, log, ops, demo, came the unknown key "cashe"',
     'listen.hots: expected a known key, perhaps "host", came the unknown key "hots"',
     'listen.port: expected a whole number from 0 to 65535, came 70000',
     'routes[0].prefix: expected a path that begins with "/", has no "?", "#", "//", quote, "." and ".." segments, and is not Relais\' own, came "live"',

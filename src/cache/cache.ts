@@ -12,7 +12,9 @@ import { Groups } from './groups.ts'
 import { afterHead } from './head-news.ts'
 import type { CacheContext, FillContext } from './journey.ts'
 import { cacheKey } from './key.ts'
+import { LiveGuard } from './live-guard.ts'
 import { pass } from './pass.ts'
+import { Prefetch } from './prefetch/prefetch.ts'
 import { Reloads } from './reloads.ts'
 import type { Route } from './routes.ts'
 import { Slices } from './slices.ts'
@@ -34,13 +36,21 @@ export class Cache {
   readonly #reloads: Reloads
   readonly #codings = new Codings()
   readonly #writes = new Writes()
+  /** Ahead of the viewers. */
+  readonly prefetch: Prefetch
 
   constructor(context: CacheContext) {
     this.#slices = new Slices(context)
-    this.#context = { ...context, slices: this.#slices }
+    const guard = new LiveGuard(context, (key) => this.#forget(key))
+    this.#context = { ...context, slices: this.#slices, guard }
     this.#groups = new Groups(context.clock())
     this.#walks = new Walks(this.#context, this.#groups)
     this.#reloads = new Reloads(this.#context, this.#groups, this.#walks, this.#served.bind(this))
+    this.prefetch = new Prefetch({
+      ...context,
+      options: context.prefetching,
+      send: (errand) => this.#walks.ahead(errand),
+    })
   }
 
   /** Fills and validations, each slice one of them, and the viewers who wait for the head of one. */
@@ -131,6 +141,7 @@ export class Cache {
           const flight = running ?? this.#walks.start(route, key, request, toValidate)
           const walk = { route, key, request, fwd, fallback, signal, collapsed }
           const walked = await this.#walks.walk(walk, flight, running === undefined ? 'leader' : 'follower')
+          if (walked?.kind === 'stored') this.prefetch.asked(route, request, walked.stored.head, now)
           const answer =
             walked?.kind === 'stored'
               ? await begun(this.#slices, this.#context, route, request, walked, signal)
@@ -149,6 +160,16 @@ export class Cache {
   async written(routes: readonly Route[], route: Route, target: string, answer: ResponseHead): Promise<void> {
     this.#groups.invalidate(route.base, answer.fields, this.#context.clock())
     await Promise.all(writtenKeys(routes, route, target, answer).map((key) => this.#invalidate(key)))
+  }
+
+  /** What is stored is gone at once, and what is on its way does not stay. */
+  #forget(key: CacheKey): void {
+    for (const flight of this.#walks.detach(key)) {
+      void flight.landed.then(() => this.#context.store.delete(key))
+    }
+    const stored = this.#context.store.peek(key, { method: 'GET', target: '/', fields: {} })
+    void this.#context.store.delete(key)
+    if (stored !== undefined) void this.#slices.forget(stored.head)
   }
 
   async #invalidate(key: CacheKey): Promise<void> {
@@ -181,6 +202,7 @@ export class Cache {
     now: Instant,
   ): StoredAnswer {
     const { stored } = verdict
+    this.prefetch.asked(route, request, stored.head, now)
     const ttl = remainingSeconds(stored.head.freshness, now)
     if (verdict.kind === 'serve')
       return { kind: 'stored', outcome: 'hit', stored, status: { hit: true, ttl } }

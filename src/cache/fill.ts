@@ -72,6 +72,8 @@ async function ask(
     return receiveOpened(context, order, opening, response, again, land)
   }
   response.cancel()
+  const better = await context.guard.unmoved(order, response.from)
+  if (better !== undefined) return receive(context, order, better, false, land)
   const renewed = await renew(context, order, stored, response.head)
   if (renewed === undefined) {
     // The 304 speaks of something else than what is stored (RFC 9111 section 4.3.4): ask without a condition.
@@ -191,8 +193,16 @@ async function receive(
       ? await collect(response, kind, context.addresses, request.target)
       : undefined
   const { head } = manifest?.response ?? response
-  if (manifest !== undefined) context.streams.learn(route, request.target, manifest.facts, head.receivedAt)
   const stored = asNewest(order.held, describe(context, order, kind, head, manifest?.facts), manifest?.facts)
+  // What is for one viewer says nothing of what others were shown.
+  const isForAll = manifest !== undefined && typeof stored !== 'string'
+  const judged = isForAll ? await context.guard.judge(order, response, manifest.facts) : undefined
+  if (judged?.kind === 'instead') return receive(context, order, judged.response, isCut, land)
+  if (judged?.kind === 'keep') {
+    land()
+    return { kind: 'stored', ...judged.kept, fwdStatus: head.status }
+  }
+  if (manifest !== undefined) context.streams.learn(route, request.target, manifest.facts, head.receivedAt)
   if (typeof stored === 'string') {
     land()
     return { kind: 'not-storable', reason: stored, response: manifest?.response ?? response, isAsked: true }

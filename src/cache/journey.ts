@@ -1,12 +1,14 @@
 /** What a fill is told, what it needs, and what comes of it. */
 
 import type { AddressBook } from '../media/addresses/address-book.ts'
+import type { ManifestFacts } from '../media/facts.ts'
 import type { Forwarded } from '../rfc/cache-status.ts'
 import type { Clock, Fields, RequestHead } from '../rfc/heads.ts'
 import type { NotStorable } from '../rfc/storability.ts'
 import type { CacheKey, Sliced, Store, StoredHead, StoredResponse } from '../store/store.ts'
 import type { Held, UpstreamResponse } from '../upstream/source.ts'
 import type { SliceOptions } from './options.ts'
+import type { PrefetchOptions } from './prefetch/options.ts'
 import type { Route } from './routes.ts'
 import type { Streams } from './streams.ts'
 
@@ -19,8 +21,23 @@ export interface CacheContext {
   readonly slicing: SliceOptions
   /** Which addresses in manifests are ours. */
   readonly addresses: AddressBook
+  readonly prefetching: PrefetchOptions
   /** A body that broke off, or a background validation that failed: for the log, no viewer is told. */
   readonly onTrouble: (what: string, error: unknown, target: string) => void
+}
+
+/** What is done with a version of a manifest that came. */
+export type Judgement =
+  | { readonly kind: 'take' }
+  /** Another origin knows more. */
+  | { readonly kind: 'instead'; readonly response: UpstreamResponse }
+  /** It says less than viewers know: what is stored is served on. */
+  | { readonly kind: 'keep'; readonly kept: { readonly stored: StoredResponse; readonly kept: boolean } }
+
+/** What a fill knows of live streams (live-guard.ts). */
+export interface Guard {
+  judge(order: Order, response: UpstreamResponse, facts: ManifestFacts): Promise<Judgement>
+  unmoved(order: Order, from: string): Promise<UpstreamResponse | undefined>
 }
 
 /** What a fill knows of slices (slices.ts). */
@@ -36,6 +53,7 @@ export interface SliceKeeper {
 
 export interface FillContext extends CacheContext {
   readonly slices: SliceKeeper
+  readonly guard: Guard
 }
 
 /** A fill that the origin holds until there is something to say (LL-HLS). */

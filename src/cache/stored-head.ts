@@ -1,6 +1,6 @@
 /** The head of a response as it will be stored, or why it may not be. */
 
-import type { ManifestFacts } from '../media/facts.ts'
+import { type ManifestFacts, timingOf } from '../media/facts.ts'
 import type { MediaKind } from '../media/kind.ts'
 import { admissionOf } from '../media/lifetimes.ts'
 import { type FreshnessOptions, freshnessOf, shortened } from '../rfc/freshness.ts'
@@ -39,6 +39,7 @@ export function describe(
   const isAboutToCome = (head.status === 404 || head.status === 410) && facts.stream?.live === true
   const freshness = isAboutToCome ? shortened(told, silent.freshMs) : told
   if (KEPT_WHEN_TOLD.has(kind) && !freshness.explicit) return 'kind'
+  const isManifestOfLive = manifest !== undefined && (timingOf(manifest) ?? facts.stream)?.live === true
   return {
     key: order.key,
     status: head.status,
@@ -50,6 +51,7 @@ export function describe(
     admission: admissionOf(kind, facts),
     storedAt: head.receivedAt,
     askedAt: head.requestedAt,
+    ...(isManifestOfLive ? { isLive: true } : {}),
   }
 }
 

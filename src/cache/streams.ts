@@ -18,6 +18,8 @@ export interface Stream {
   readonly facts: ManifestFacts
   /** When this version of it came. */
   readonly readAt: Instant
+  /** How often it began anew under the same address since it was first read, counted from 1. */
+  readonly generation: number
 }
 
 /** A version of a manifest that has come and is being stored. */
@@ -37,6 +39,8 @@ export class Streams {
     sizeCalculation: ({ facts }) => weightOf(facts),
   })
   readonly #timingByFolder = new LRUCache<string, StreamTiming>({ max: MAX_STREAMS })
+  /** Of those that began anew. */
+  readonly #generations = new LRUCache<string, number>({ max: MAX_STREAMS })
   readonly #listeners: ((news: News) => void)[] = []
 
   /** `listener` hears of each version that comes, before a viewer has it; it must not throw. */
@@ -44,11 +48,17 @@ export class Streams {
     this.#listeners.push(listener)
   }
 
+  /** The version that is about to be learned is of another run of the stream. */
+  restart(target: string): void {
+    const manifest = pathOf(target)
+    this.#generations.set(manifest, (this.#generations.get(manifest) ?? 1) + 1)
+  }
+
   /** Takes note of a manifest that came whole. */
   learn(route: Route, target: string, facts: ManifestFacts, readAt: Instant): void {
     const manifest = pathOf(target)
     const before = this.#byManifest.get(manifest)
-    const stream = { manifest, facts, readAt }
+    const stream = { manifest, facts, readAt, generation: this.#generations.get(manifest) ?? 1 }
     this.#byManifest.set(manifest, stream)
     const timing = timingOf(facts)
     if (timing !== undefined) this.#timingByFolder.set(folderOf(manifest), timing)

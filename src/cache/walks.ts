@@ -9,7 +9,7 @@ import type { Answer } from './answer.ts'
 import { fill } from './fill.ts'
 import { type Flight, Flights, type Part } from './flights.ts'
 import type { Groups } from './groups.ts'
-import type { FillContext, Filled, HeldFill, Walk } from './journey.ts'
+import type { FillContext, Filled, HeldFill, Journey, Order, Walk } from './journey.ts'
 import { pass } from './pass.ts'
 import { Passes } from './passes.ts'
 import { isFarAhead } from './range-choice.ts'
@@ -147,6 +147,16 @@ export class Walks {
       },
       (error: unknown) => this.#context.onTrouble('a validation failed', error, request.target),
     )
+  }
+
+  /** Sets out for what nobody asked for yet; undefined: somebody is under way, or it is for one viewer each. */
+  ahead(
+    order: Pick<Order, 'route' | 'key' | 'request'>,
+  ): (Pick<Journey, 'landed'> & { head: Promise<Filled> }) | undefined {
+    const { route, key, request } = order
+    if (this.#flights.has(key) || this.passes.has(key, request, this.#context.clock())) return undefined
+    const flight = this.start(route, key, request, undefined, { isBehind: true })
+    return { head: flight.wait('leader', NEVER), landed: flight.landed }
   }
 
   /** A body that still grows is joined while it is fresh and can be read from its first byte on. */

@@ -8,6 +8,7 @@ import {
   type SliceOptions,
   sliceOptions,
 } from '../cache/options.ts'
+import { type PrefetchOptions, prefetchOptions } from '../cache/prefetch/options.ts'
 import {
   type CmcdOptions,
   cmcdOptions,
@@ -69,6 +70,7 @@ export const configSchema = Type.Object(
     disk: diskOptions,
     slices: sliceOptions,
     addresses: addressOptions,
+    prefetch: prefetchOptions,
     upstream: upstreamOptions,
     http: httpOptions,
     cmcd: cmcdOptions,
@@ -93,6 +95,7 @@ export interface Config {
   readonly disk: DiskOptions
   readonly slices: SliceOptions
   readonly addresses: AddressOptions
+  readonly prefetch: PrefetchOptions
   readonly upstream: UpstreamOptions
   readonly http: HttpOptions
   readonly cmcd: CmcdOptions

@@ -6,6 +6,7 @@ import { type Fields, fieldValue, type Instant } from '../rfc/heads.ts'
 import { formatProxyStatus } from '../rfc/proxy-status.ts'
 import type { StoredHead } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
+import { forBrowsers } from './viewer-lifetime.ts'
 
 /** Names and values in turn. */
 export type Lines = string[]
@@ -55,7 +56,8 @@ export class HeadLines {
     const cacheStatus = this.#status.write(status)
     // Ranges are cut here, whatever the origin says of itself (RFC 9110 section 14.3).
     const isCut = head.status === 200
-    const lines = linesOf(fields, isCut ? SIGNED_AND_CUT : SIGNED)
+    const said = head.isLive === true ? forBrowsers(fields, head.freshness, now) : fields
+    const lines = linesOf(said, isCut ? SIGNED_AND_CUT : SIGNED)
     this.#sign(lines, fields, cacheStatus)
     lines.push('age', String(ageSeconds(head.freshness, now)))
     if (isCut) lines.push('accept-ranges', 'bytes')

@@ -58,8 +58,10 @@ function paceOf(facts: ManifestFacts): number | undefined {
 
 function compareMedia(kept: HlsMediaFacts, came: HlsMediaFacts, keptForMs: number): Progress {
   const overlap = overlapOf(kept, came)
-  // RFC 8216 section 6.2.1: the target duration of a stream does not change.
-  if (overlap === 'different' || kept.targetDurationMs !== came.targetDurationMs) return 'restarted'
+  if (overlap === 'different') return 'restarted'
+  // RFC 8216 section 6.2.1: the target duration of a stream does not change. Encoders that make it the longest segment
+  // of the window (ffmpeg) change it all the same, and go on with the segments that were there.
+  if (overlap === 'none' && kept.targetDurationMs !== came.targetDurationMs) return 'restarted'
   const ahead = order(came, kept)
   const isLower = ahead < 0 || (ahead === 0 && came.mediaSequence < kept.mediaSequence)
   if (isLower) return lower(kept, came, overlap, keptForMs)
@@ -97,7 +99,7 @@ function overlapOf(kept: HlsMediaFacts, came: HlsMediaFacts): 'same' | 'differen
     const other = bySequence.get(segment.sequence)
     if (other === undefined) continue
     // A range in one file tells runs apart no better than its file does.
-    if (pathOf(other.address) === pathOf(segment.address)) return 'same'
+    if (isSamePath(pathOf(other.address), pathOf(segment.address))) return 'same'
     overlap = 'different'
   }
   return overlap
@@ -140,6 +142,12 @@ function compareMultivariant(kept: HlsMultivariantFacts, came: HlsMultivariantFa
   const written = (facts: HlsMultivariantFacts): string =>
     JSON.stringify(facts.renditions.map(({ kind, address, bandwidth }) => [kind, address, bandwidth]))
   return written(kept) === written(came) ? 'same' : 'newer'
+}
+
+/** One origin writes whole paths, and another what is relative to the same playlist. */
+function isSamePath(one: string, other: string): boolean {
+  if (one.startsWith('/') === other.startsWith('/')) return one === other
+  return one.startsWith('/') ? one.endsWith(`/${other}`) : other.endsWith(`/${one}`)
 }
 
 function pathOf(address: string): string {

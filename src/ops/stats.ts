@@ -1,6 +1,7 @@
 /** What /stats tells; docs/stats.md explains every counter. */
 
 import type { CmcdStats } from '../cache/audience/sessions.ts'
+import type { PrefetchStats } from '../cache/prefetch/errands.ts'
 import type { StoreStats } from '../store/store.ts'
 import type { OriginState } from '../upstream/origin-group.ts'
 import type { StreamStats } from './stream-stats.ts'
@@ -41,6 +42,7 @@ export interface Stats extends StoreStats {
   readonly fills: number
   /** Viewers who wait for the head of one of them. */
   readonly waiting: number
+  readonly prefetch: PrefetchStats
   /** Connections of viewers open now. */
   readonly viewers: number
   /** What players say of themselves. */

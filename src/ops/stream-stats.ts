@@ -13,6 +13,8 @@ export interface StreamStats extends AudienceStats {
   readonly live: boolean | null
   readonly targetDurationSeconds: number | null
   readonly windowSeconds: number | null
+  /** Grows when the stream begins anew under the same address. */
+  readonly generation: number
   /** Seconds since the version in use came from the origin. */
   readonly readSecondsAgo: number
   /** EXT-X-MEDIA-SEQUENCE of the last whole segment; null: this manifest has none. */
@@ -22,7 +24,7 @@ export interface StreamStats extends AudienceStats {
 }
 
 export function describeStream(
-  { manifest, facts, readAt }: Stream,
+  { manifest, facts, readAt, generation }: Stream,
   audience: AudienceStats | undefined,
   now: Instant,
 ): StreamStats {
@@ -37,6 +39,7 @@ export function describeStream(
     live: 'live' in facts ? facts.live : null,
     targetDurationSeconds: targetDurationMs === undefined ? null : targetDurationMs / 1000,
     windowSeconds: windowMs === undefined ? null : windowMs / 1000,
+    generation,
     readSecondsAgo: Math.floor(ageMs / 1000),
     lastSequence:
       facts.role === 'media' && facts.lastSequence >= facts.mediaSequence ? facts.lastSequence : null,

@@ -2,6 +2,7 @@
 import { LRUCache } from 'lru-cache'
 import type { RequestHead } from '../rfc/heads.ts'
 import { isSameVariant, matches } from '../rfc/vary.ts'
+import { Leaving } from './leaving.ts'
 import { MemoryWriter } from './memory-writer.ts'
 import type { MemoryOptions } from './options.ts'
 import { isSameResponse } from './same-response.ts'
@@ -31,6 +32,8 @@ interface Entry {
   bytes: number
   /** Times it was asked for since it came or was last spared. */
   hits: number
+  /** It goes first, for it will hardly be asked for again. */
+  isLeaving: boolean
 }
 
 /**
@@ -44,6 +47,7 @@ export class MemoryStore implements Store {
   readonly #options: MemoryOptions
   readonly #capacity: number
   readonly #entries: LRUCache<CacheKey, Entry>
+  readonly #leaving = new Leaving<CacheKey>()
   readonly #misses = new LRUCache<CacheKey, number>({ max: REMEMBERED_MISSES })
   #reserved = 0
   #evictions = 0
@@ -58,7 +62,8 @@ export class MemoryStore implements Store {
     this.#entries = new LRUCache({
       maxSize: Math.max(1, this.#capacity),
       sizeCalculation: (entry) => entry.bytes,
-      dispose: (entry, _key, reason) => {
+      dispose: (entry, key, reason) => {
+        if (entry.isLeaving) this.#leaving.remove(key)
         if (reason !== 'evict') return
         this.#evictions += entry.variants.length
         this.#count -= entry.variants.length
@@ -75,6 +80,7 @@ export class MemoryStore implements Store {
     const entry = this.#entries.get(key)
     if (entry === undefined) return undefined
     entry.hits++
+    if (entry.isLeaving) this.#stay(key, entry)
     for (const stored of entry.variants) if (matches(stored.head.variant, request)) return stored
     return undefined
   }
@@ -91,7 +97,16 @@ export class MemoryStore implements Store {
 
   use(key: CacheKey): void {
     const entry = this.#entries.get(key)
-    if (entry !== undefined) entry.hits++
+    if (entry === undefined) return
+    entry.hits++
+    if (entry.isLeaving) this.#stay(key, entry)
+  }
+
+  demote(key: CacheKey): void {
+    const entry = this.#entries.peek(key)
+    if (entry === undefined || entry.isLeaving) return
+    entry.isLeaving = true
+    this.#leaving.add(key)
   }
 
   async open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined> {
@@ -126,7 +141,7 @@ export class MemoryStore implements Store {
     // Making room may cost the entry itself its place; with no room for the new head the old one is no longer true.
     if (growth > 0 && !this.#makeRoom(growth, head)) await this.delete(head.key)
     if (!this.#entries.has(head.key)) return false
-    this.#entries.set(head.key, { variants, bytes: entry.bytes + growth, hits: entry.hits })
+    this.#entries.set(head.key, { variants, bytes: entry.bytes + growth, hits: entry.hits, isLeaving: false })
     return true
   }
 
@@ -171,6 +186,7 @@ export class MemoryStore implements Store {
     const wanted = this.#capacity - bytes
     if (this.#reserved > wanted) return false
     const asked = this.#misses.peek(head.key) ?? 0
+    while (this.#held > wanted && this.#evictLeaving());
     for (let spared = 0; this.#held > wanted; ) {
       const [key, victim] = this.#leastRecent() ?? []
       if (key === undefined || victim === undefined) return false
@@ -185,6 +201,22 @@ export class MemoryStore implements Store {
       }
     }
     return true
+  }
+
+  /** False when there is none. */
+  #evictLeaving(): boolean {
+    const key = this.#leaving.take()
+    if (key === undefined) return false
+    const count = this.#entries.peek(key)?.variants.length ?? 0
+    this.#evictions += count
+    this.#count -= count
+    this.#entries.delete(key)
+    return true
+  }
+
+  #stay(key: CacheKey, entry: Entry): void {
+    entry.isLeaving = false
+    this.#leaving.remove(key)
   }
 
   #leastRecent(): [CacheKey, Entry] | undefined {
@@ -206,7 +238,7 @@ export class MemoryStore implements Store {
     const total = bytes + variants.slice(1).reduce((sum, other) => sum + storedBytes(other), 0)
     this.#reserved -= bytes
     this.#count += variants.length - (entry?.variants.length ?? 0)
-    this.#entries.set(key, { variants, bytes: total, hits: entry?.hits ?? 0 })
+    this.#entries.set(key, { variants, bytes: total, hits: entry?.hits ?? 0, isLeaving: false })
     this.#misses.delete(key)
     return stored
   }

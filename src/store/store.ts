@@ -25,6 +25,8 @@ export interface StoredHead {
   readonly storedAt: Instant
   /** What the origin calls the body by, where it was changed here and so has a validator of our own. */
   readonly validators?: Fields | undefined
+  /** The manifest of a live stream: no viewer may keep it for longer than it is fresh here. */
+  readonly isLive?: true
   /** The body lies in slices with keys of their own (cache/slice.ts), and the response of this head is empty. */
   readonly sliced?: Sliced | undefined
   /**
@@ -91,6 +93,11 @@ export interface Store {
   has(key: CacheKey): boolean
   /** Says that what lies there is wanted, as if it had been read: what belongs together is kept together. */
   use(key: CacheKey): void
+  /**
+   * Says that what lies there will hardly be asked for again: it is evicted before anything else, unless it is read or
+   * said to be wanted after all. Until then it is answered as before.
+   */
+  demote(key: CacheKey): void
   /** A writer for a new response, which on commit takes the place of the same key and variant; undefined: declined. */
   open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined>
   /**

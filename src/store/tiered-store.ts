@@ -72,6 +72,11 @@ export class TieredStore implements Store {
     this.#disk.use(key)
   }
 
+  demote(key: CacheKey): void {
+    this.#memory.demote(key)
+    this.#disk.demote(key)
+  }
+
   async open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined> {
     const [memory, disk] = await Promise.all([this.#memory.open(head, size), this.#disk.open(head, size)])
     if (memory === undefined && disk === undefined) return undefined

@@ -19,6 +19,8 @@ export interface Permit {
 
 /** Of four connections bodies at the pace of single viewers hold three at most: however slow they are, fills go on. */
 const SHARE_OF_ONE = 3 / 4
+/** Beyond this nothing is asked for that nobody waits for. */
+const NEAR_BOUND = 3 / 4
 /** A place is free again when any body ends; nobody knows when. */
 const RETRY_AFTER_SECONDS = 1
 
@@ -53,6 +55,13 @@ export class Budget {
 
   get waiting(): number {
     return this.#waiting.all.size + this.#waiting.one.size
+  }
+
+  /** How many requests that nobody waits for may be under way at once; 0 while somebody waits, or it is near its bound. */
+  spare(share: number): number {
+    const { connections } = this.#options
+    if (this.waiting > 0 || this.used >= Math.max(1, connections * NEAR_BOUND)) return 0
+    return Math.max(1, Math.floor((connections * share) / 100))
   }
 
   /**

@@ -40,6 +40,8 @@ export class OriginGroup implements Source {
   readonly #origins: readonly Origin[]
   readonly #options: OriginGroupOptions
   readonly #penalisedUntil = new Map<Origin, Instant>()
+  /** Those who answer, but lag behind what others said. */
+  readonly #demotedUntil = new Map<Origin, Instant>()
   readonly #clock: Clock
   readonly #road: Road = {
     ask: (origin, request, signal, readers) => this.#ask(origin, request, signal, { readers }),
@@ -65,6 +67,19 @@ export class OriginGroup implements Source {
     const plan = planOf(request, begun.response.head, this.#options.resume)
     if (plan === undefined) return begun.response
     return resumed(begun, plan, this.#road, this.#options.resumeTimeoutMs, signal)
+  }
+
+  demote(from: string, forMs: number): boolean {
+    const now = this.#clock()
+    const demoted = this.#origins.find((origin) => origin.name === from)
+    if (demoted === undefined) return false
+    const isNews = this.#rank(demoted, now) === 0
+    this.#demotedUntil.set(demoted, now + Math.min(forMs, MAX_PENALTY_MS))
+    return isNews && this.#origins.some((origin) => this.#rank(origin, now) === 0 && !origin.isOpen)
+  }
+
+  spare(share: number): number {
+    return this.preferred.spare(share)
   }
 
   states(): readonly OriginState[] {
@@ -134,14 +149,16 @@ export class OriginGroup implements Source {
     this.#penalisedUntil.set(origin, now + (penaltyMs === 0 ? 0 : asksForMs))
   }
 
-  /** Those in good standing as configured, then the penalised ones as configured. */
+  /** Those in good standing, then those who lag behind, then the penalised ones, each as configured. */
   #inOrder(): readonly Origin[] {
     if (this.#origins.length === 1) return this.#origins
     const now = this.#clock()
-    const isPenalised = (origin: Origin): boolean => (this.#penalisedUntil.get(origin) ?? 0) > now
-    return [
-      ...this.#origins.filter((origin) => !isPenalised(origin)),
-      ...this.#origins.filter((origin) => isPenalised(origin)),
-    ]
+    return this.#origins.toSorted((one, other) => this.#rank(one, now) - this.#rank(other, now))
+  }
+
+  /** 0: in good standing. */
+  #rank(origin: Origin, now: Instant): number {
+    if ((this.#penalisedUntil.get(origin) ?? 0) > now) return 2
+    return (this.#demotedUntil.get(origin) ?? 0) > now ? 1 : 0
   }
 }

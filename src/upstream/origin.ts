@@ -99,6 +99,11 @@ export class Origin implements Source {
     }
   }
 
+  /** As in the contract. */
+  spare(share: number): number {
+    return this.isOpen ? 0 : this.#context.budget.spare(share)
+  }
+
   stats(): OriginStats {
     const { budget, held } = this.#context
     return {

@@ -40,6 +40,16 @@ export interface Source {
    * RelaisError when none came, and with the signal's reason when that is aborted first.
    */
   fetch(request: RequestHead, signal: AbortSignal, manner?: Manner): Promise<UpstreamResponse>
+  /**
+   * What came `from` there lags behind: for so long it is asked after those in good standing. True: another one stands
+   * before it from now on. False: nobody better is there, or it was demoted already. Absent: there is nobody else.
+   */
+  demote?(from: string, forMs: number): boolean
+  /**
+   * How many requests that nobody waits for may be under way at once: `share` percent of the connections, at least one;
+   * 0 while it fails or is busy. Absent: one at a time.
+   */
+  spare?(share: number): number
 }
 
 /** A response whose head is here and whose body is on its way. */

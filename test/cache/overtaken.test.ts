@@ -50,6 +50,7 @@ test('what a write overtook is not served while the disk still writes it', async
     clock: clock.now,
     node: 'test',
     slicing: { bytes: 1024 * 1024, above: 8 * 1024 * 1024 },
+    prefetching: { segments: 0, share: 25 },
     addresses: new AddressBook([]),
     onTrouble: () => undefined,
   })

@@ -62,6 +62,34 @@ export function storeContract(name: string, make: (t: TestContext) => Promise<St
     )
   })
 
+  law('what is said to leave goes before what was used longer ago', async ({ store }) => {
+    for (const key of ['a', 'b', 'c']) await put(store, headOf(key), bytesOf(key, 1.8 * MIB))
+    store.demote('b')
+    store.demote('c')
+    store.demote('nothing lies there')
+    store.use('b')
+    await put(store, headOf('d', { admission: 'always' }), bytesOf('d', 2.8 * MIB))
+    assert.deepEqual(
+      ['a', 'b', 'c', 'd'].map((key) => store.has(key)),
+      [true, true, false, true],
+    )
+    for (const place of placesOf(store)) assert.deepEqual([place.entries, place.evictions], [3, 1])
+  })
+
+  law('what is said to leave stays while there is room, and is replaced as all else', async ({ store }) => {
+    await put(store, headOf('a'), bytesOf('a', 1_000))
+    store.demote('a')
+    await put(store, headOf('b'), bytesOf('b', 1_000))
+    assert.ok((await bytesIn(store, 'a'))?.equals(bytesOf('a', 1_000)), 'answered as before')
+    store.demote('a')
+    await put(store, headOf('a'), bytesOf('new', 1_000))
+    for (const key of ['c', 'd']) await put(store, headOf(key), bytesOf(key, 2.2 * MIB))
+    await put(store, headOf('e', { admission: 'always' }), bytesOf('e', 2.8 * MIB))
+    store.demote('e')
+    await store.delete('e')
+    assert.ok((await bytesIn(store, 'a'))?.equals(bytesOf('new', 1_000)))
+  })
+
   law('what lies in memory as a whole is the same bytes', async ({ store }) => {
     const bytes = bytesOf('a', 100_001)
     await put(store, headOf('a'), bytes)

@@ -87,8 +87,10 @@ test('who lags is believed when nobody has said more for three target durations'
   assert.equal(compare(playlist(900), playlist(0), 18_001), 'restarted')
 })
 
-test('another target duration is another stream', () => {
-  assert.equal(compare(playlist(10), playlist(11, { target: 8 }), 0), 'restarted')
+test('another target duration is another stream, unless its segments are those that were there', () => {
+  assert.equal(compare(playlist(10), playlist(30, { target: 8 }), 0), 'restarted')
+  assert.equal(compare(playlist(10), playlist(11, { target: 8 }), 0), 'newer')
+  assert.equal(compare(playlist(11), playlist(10, { target: 8 }), 0), 'older')
 })
 
 test('a live playlist has stalled after one and a half target durations, an ended one never', () => {
@@ -135,4 +137,11 @@ test('an MPD stalls when its timeline is not written on, and never when its numb
     '<MPD type="dynamic" minimumUpdatePeriod="PT2S"><Period start="PT0S"><AdaptationSet><SegmentTemplate media="$Number$" duration="2"/><Representation id="v"/></AdaptationSet></Period></MPD>',
   )
   assert.equal(isStalled(clocked, 0, 1e9), false)
+})
+
+test('an origin that writes whole addresses says the same as one that writes relative ones', () => {
+  const whole = playlist(11, { name: 'http://b.example/live/seg' })
+  assert.equal(compare(playlist(10), whole, 0), 'newer')
+  assert.equal(compare(whole, playlist(10), 0), 'older')
+  assert.equal(compare(playlist(10), playlist(11, { name: '/other/take' }), 0), 'restarted')
 })

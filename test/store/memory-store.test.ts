@@ -226,3 +226,15 @@ test('nothing is kept where memory is none', async () => {
   assert.equal(await put(store, headOf('a'), 0), undefined)
   assert.equal(store.stats().memory.bytes, 0)
 })
+
+test('what is said to leave stays after all when somebody reads it', async () => {
+  const store = openStore(100 * KB)
+  for (const key of ['a', 'b']) await put(store, headOf(key), 40 * KB)
+  store.demote('b')
+  assert.ok(store.peek('b', PLAIN) !== undefined)
+  await put(store, headOf('c', { admission: 'always' }), 40 * KB)
+  assert.deepEqual(
+    ['a', 'b', 'c'].map((key) => store.has(key)),
+    [false, true, true],
+  )
+})

@@ -36,6 +36,10 @@ class Watched implements Store {
     this.#store.use(key)
   }
 
+  demote(key: string): void {
+    this.#store.demote(key)
+  }
+
   async get(key: string, request: RequestHead): Promise<StoredResponse | undefined> {
     this.gets++
     const stored = await this.#store.get(key, request)

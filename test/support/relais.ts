@@ -45,6 +45,8 @@ export function testConfig({ origins, file = {} }: TestOptions): Config {
     listen: { host: '127.0.0.1', port: 0 },
     disk: { path: 'none' },
     http: { drainTimeout: '1s' },
+    // What is asked of an origin is counted in most tests, and what nobody asked for belongs to those that say so.
+    prefetch: { segments: 0 },
     ...(origins === undefined ? {} : { routes: [{ prefix: '/', origins }] }),
     ...file,
   }

@@ -22,6 +22,10 @@ export class AbsentDisk implements Store {
     return
   }
 
+  demote(): void {
+    return
+  }
+
   async open(): Promise<undefined> {
     return undefined
   }

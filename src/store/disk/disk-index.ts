@@ -1,5 +1,6 @@
 /** What is on disk, in few bytes of memory each: found by key, evicted least recently used first. */
 import { LRUCache } from 'lru-cache'
+import { Leaving } from '../leaving.ts'
 import type { EntryName } from './layout.ts'
 
 /** Variants of one key kept at once. An origin that varies by more than this varies by viewer. */
@@ -43,19 +44,21 @@ export class Entry implements EntryName {
 export class DiskIndex {
   readonly #newest = new Map<string, Entry>()
   readonly #used: LRUCache<Entry, Entry>
+  readonly #leaving = new Leaving<Entry>()
+  readonly #onEvict: (entry: Entry) => void
   #uses = 0
   #evictions = 0
 
   /** `onEvict` hears of each entry that went for room; its files are still there. */
   constructor(maxBytes: number, onEvict: (entry: Entry) => void) {
+    this.#onEvict = onEvict
     this.#used = new LRUCache({
       maxSize: Math.max(1, maxBytes),
       sizeCalculation: (entry) => entry.room,
       dispose: (entry, _key, reason) => {
         this.#unchain(entry)
-        if (reason !== 'evict') return
-        this.#evictions++
-        onEvict(entry)
+        this.#leaving.remove(entry)
+        if (reason === 'evict') this.#evicted(entry)
       },
     })
   }
@@ -109,7 +112,14 @@ export class DiskIndex {
 
   /** Says that it was asked for. */
   use(entry: Entry): void {
-    if (this.#used.get(entry) !== undefined) entry.usedAs = ++this.#uses
+    if (this.#used.get(entry) === undefined) return
+    entry.usedAs = ++this.#uses
+    this.#leaving.remove(entry)
+  }
+
+  /** Says that it will hardly be asked for again. */
+  demote(entry: Entry): void {
+    if (this.has(entry)) this.#leaving.add(entry)
   }
 
   /** Its head was renewed, so it counts as stored last; room for it has been made. */
@@ -125,8 +135,14 @@ export class DiskIndex {
     return this.#used.delete(entry)
   }
 
-  /** Lets the least recently used one go. False when there is none. */
+  /** Lets one that leaves anyway go, else the least recently used one. False when there is none. */
   evict(): boolean {
+    const leaving = this.#leaving.take()
+    if (leaving !== undefined) {
+      this.#used.delete(leaving)
+      this.#evicted(leaving)
+      return true
+    }
     return this.#used.pop() !== undefined
   }
 
@@ -141,6 +157,11 @@ export class DiskIndex {
     entry.older = this.#newest.get(entry.keyHash)
     this.#newest.set(entry.keyHash, entry)
     entry.usedAs = ++this.#uses
+  }
+
+  #evicted(entry: Entry): void {
+    this.#evictions++
+    this.#onEvict(entry)
   }
 
   #unchain(entry: Entry): void {

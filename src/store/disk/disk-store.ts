@@ -102,6 +102,11 @@ export class DiskStore implements Store {
     for (const entry of index.variants(hashKey(key))) index.use(entry)
   }
 
+  demote(key: CacheKey): void {
+    const { index } = this.#parts
+    for (const entry of index.variants(hashKey(key))) index.demote(entry)
+  }
+
   async open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined> {
     if (!this.#isOn) return undefined
     if ((size ?? 0) > this.#options.maxEntryBytes) {

@@ -1,0 +1,363 @@
+/** What viewers ask for next is there before they ask, and nothing is asked of an origin that nobody will want. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { startDemo } from '../../src/demo/demo-origin.ts'
+import { until } from '../support/barrier.ts'
+import { get, type Response } from '../support/client.ts'
+import { testClock } from '../support/clock.ts'
+import { openOrigin, reply, type TestOrigin } from '../support/origin.ts'
+import { openTestRelais, type TestRelais } from '../support/relais.ts'
+
+const ON = { prefetch: { segments: 2 } }
+
+function vod(count: number, name = 's'): string {
+  const segments = Array.from({ length: count }, (_, index) => `#EXTINF:4,\n${name}${index}.ts\n`)
+  return `#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-PLAYLIST-TYPE:VOD\n${segments.join('')}#EXT-X-ENDLIST\n`
+}
+
+async function openVod(t: TestContext, headers: Record<string, string> = {}): Promise<TestOrigin> {
+  return openOrigin(t, (request, response) => {
+    const target = request.url ?? ''
+    if (target.endsWith('.m3u8')) return reply(response, vod(20, target.includes('high') ? 'high' : 's'))
+    return reply(response, `content of ${target}`, headers)
+  })
+}
+
+/** All that was set out for has come. */
+async function idle(relais: TestRelais): Promise<void> {
+  // What is fetched ahead is looked for in a turn of its own.
+  await new Promise((resolve) => setImmediate(resolve))
+  await until(async () => (await relais.stats()).fills === 0, 'nothing is under way')
+}
+
+function isHit(answer: Response): boolean {
+  return /; hit/.test(String(answer.headers['cache-status']))
+}
+
+test('one viewer at steady play finds every segment after the third in store, and the origin is asked for each once', async (t) => {
+  const origin = await openVod(t)
+  const relais = await openTestRelais(t, { origins: [origin.url], file: ON })
+  await get(`${relais.url}/film/low.m3u8`)
+  await get(`${relais.url}/film/high.m3u8`)
+  for (let number = 0; number < 20; number++) {
+    const answer = await get(`${relais.url}/film/s${number}.ts`)
+    assert.equal(answer.body.toString(), `content of /film/s${number}.ts`)
+    assert.ok(number < 3 || isHit(answer), `segment ${number}: ${answer.headers['cache-status']}`)
+    await idle(relais)
+  }
+  for (let number = 0; number < 20; number++) assert.equal(origin.count(`/film/s${number}.ts`), 1)
+  assert.equal(origin.count(), 22, 'nothing is asked of the rendition that nobody plays')
+  const { prefetch } = await relais.stats()
+  assert.deepEqual(prefetch, { sent: 19, used: 19, wasted: 0, refused: 0 })
+})
+
+test('no more than asked for is fetched ahead, and nothing where that is turned off', async (t) => {
+  for (const segments of [0, 1, 5]) {
+    const origin = await openVod(t)
+    const relais = await openTestRelais(t, { origins: [origin.url], file: { prefetch: { segments } } })
+    await get(`${relais.url}/film/low.m3u8`)
+    await get(`${relais.url}/film/s3.ts`)
+    await idle(relais)
+    assert.deepEqual(
+      origin.asked.slice(2).map(({ target }) => target),
+      Array.from({ length: segments }, (_, index) => `/film/s${4 + index}.ts`),
+    )
+  }
+})
+
+test('twenty viewers of a live channel seldom wait for the origin, and nobody asks for a rung that nobody watches', async (t) => {
+  const clock = testClock()
+  const asked: string[] = []
+  const demo = await startDemo({
+    host: '127.0.0.1',
+    port: 0,
+    now: clock.now,
+    onRequest: (target) => asked.push(target),
+  })
+  t.after(() => demo.close())
+  const relais = await openTestRelais(t, { origins: [demo.url], file: ON, clock })
+  const base = `${relais.url}/live/ts/`
+  for (const rung of ['144p', '270p']) await get(`${base}${rung}.m3u8`)
+  const viewers = Array.from({ length: 20 }, () => ({ played: new Set<string>() }))
+  let requests = 0
+  let waited = 0
+  for (let round = 0; round < 40; round++) {
+    for (const { played } of viewers) {
+      const playlist = (await get(`${base}144p.m3u8`)).body.toString()
+      const listed = playlist.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+      // As players do: three segments behind the edge, then one after the other.
+      const start =
+        played.size === 0 ? listed.slice(-3, -2) : listed.filter((line) => !played.has(line)).slice(-3)
+      for (const address of start) {
+        const answer = await get(base + address)
+        assert.equal(answer.status, 200)
+        played.add(address)
+        requests++
+        if (!isHit(answer)) waited++
+      }
+      for (const line of listed.slice(0, -3)) played.add(line)
+    }
+    await idle(relais)
+    clock.advance(2_000)
+  }
+  assert.ok(requests > 700, `${requests} requests`)
+  assert.ok(waited <= requests * 0.02, `${waited} of ${requests} waited`)
+  assert.ok(!asked.some((target) => target.includes('/270p/') || target.includes('/360p')), 'not one segment')
+  t.diagnostic(`${waited} of ${requests} requests waited; ${JSON.stringify((await relais.stats()).prefetch)}`)
+})
+
+test('a viewer of DASH finds the next segments of his representation in store, of a film and live', async (t) => {
+  const clock = testClock()
+  const asked: string[] = []
+  const demo = await startDemo({
+    host: '127.0.0.1',
+    port: 0,
+    now: clock.now,
+    onRequest: (target) => asked.push(target),
+  })
+  t.after(() => demo.close())
+  const relais = await openTestRelais(t, { origins: [demo.url], file: ON, clock })
+  const edge = clock.now() / 2000 - 1
+  for (const [base, first] of [
+    ['/vod/bars/fmp4/', 0],
+    ['/live/fmp4/', edge - 4],
+  ] as const) {
+    asked.length = 0
+    await get(`${relais.url}${base}manifest.mpd`)
+    for (let number = first; number < first + 5; number++) {
+      const answer = await get(`${relais.url}${base}144p/${number}.m4s`)
+      assert.equal(answer.status, 200)
+      assert.ok(number === first || isHit(answer), `${base} ${number}`)
+      await idle(relais)
+    }
+    const ahead = base.startsWith('/live') ? 0 : 2
+    assert.equal(
+      asked.length,
+      1 + 5 + ahead,
+      'nothing of another representation, and nothing that is not there',
+    )
+  }
+})
+
+test('what lies at other hosts is not asked for, nor a range of a file', async (t) => {
+  const other = await openVod(t)
+  const lines = [
+    's0.ts',
+    `${other.url}/film/s1.ts`,
+    '#EXT-X-BYTERANGE:10@0',
+    'all.ts',
+    '#EXT-X-BYTERANGE:10@10',
+    'all.ts',
+  ]
+  const text = lines.map((line) => (line.startsWith('#') ? line : `#EXTINF:4,\n${line}`)).join('\n')
+  const origin = await openOrigin(t, (request, response) =>
+    reply(
+      response,
+      request.url?.endsWith('.m3u8')
+        ? `#EXTM3U\n#EXT-X-VERSION:4\n#EXT-X-TARGETDURATION:4\n${text}\n#EXT-X-ENDLIST\n`
+        : 'segment',
+    ),
+  )
+  const relais = await openTestRelais(t, { origins: [origin.url], file: { prefetch: { segments: 10 } } })
+  await get(`${relais.url}/film/a.m3u8`)
+  await get(`${relais.url}/film/s0.ts`)
+  await idle(relais)
+  assert.deepEqual([origin.count(), other.count()], [2, 0])
+})
+
+test('the origin itself can name what comes next', async (t) => {
+  const origin = await openVod(t, { 'cmsd-static': 'nor="..%2Ffilm%2Fnext.ts"' })
+  const relais = await openTestRelais(t, { origins: [origin.url], file: ON })
+  await get(`${relais.url}/film/first.ts`)
+  await idle(relais)
+  assert.equal(origin.count('/film/next.ts'), 1)
+  assert.ok(isHit(await get(`${relais.url}/film/next.ts`)))
+})
+
+test('segments that may not be kept are fetched ahead once, and then no more', async (t) => {
+  const origin = await openVod(t, { 'cache-control': 'no-store' })
+  const relais = await openTestRelais(t, { origins: [origin.url], file: ON })
+  await get(`${relais.url}/film/low.m3u8`)
+  for (let number = 0; number < 10; number++) {
+    await get(`${relais.url}/film/s${number}.ts`)
+    await idle(relais)
+  }
+  assert.equal(origin.count(), 11, 'what may not be kept is nobody’s sign of what comes next')
+})
+
+test('segments that are stale when they come are fetched ahead once, and then no more for a minute', async (t) => {
+  const origin = await openVod(t, { 'cache-control': 'max-age=0', etag: '"1"' })
+  const relais = await openTestRelais(t, { origins: [origin.url], file: ON })
+  await get(`${relais.url}/film/low.m3u8`)
+  for (let number = 0; number < 10; number++) {
+    await get(`${relais.url}/film/s${number}.ts`)
+    await idle(relais)
+  }
+  const { prefetch } = await relais.stats()
+  assert.deepEqual(prefetch, { sent: 2, used: 0, wasted: 2, refused: 0 })
+})
+
+test('nothing is fetched ahead while viewers wait for the origin', async (t) => {
+  const held: (() => void)[] = []
+  const origin = await openOrigin(t, (request, response) => {
+    const target = request.url ?? ''
+    if (target.endsWith('.m3u8')) return reply(response, vod(20))
+    if (target.startsWith('/slow')) return held.push(() => reply(response, 'slow'))
+    return reply(response, 'segment')
+  })
+  const upstream = { connections: 4 }
+  const relais = await openTestRelais(t, { origins: [origin.url], file: { ...ON, upstream } })
+  await get(`${relais.url}/film/low.m3u8`)
+  const slow = [0, 1, 2].map((number) => get(`${relais.url}/slow${number}.ts`))
+  await until(() => held.length === 3, 'it comes about')
+  await get(`${relais.url}/film/s0.ts`)
+  await until(async () => (await relais.stats()).prefetch.refused === 2, 'it comes about')
+  assert.equal(origin.count('/film/s1.ts'), 0)
+  for (const let_ of held) let_()
+  await Promise.all(slow)
+  await get(`${relais.url}/film/s1.ts`)
+  await idle(relais)
+  assert.equal(origin.count('/film/s2.ts'), 1)
+})
+
+test('an origin that takes longer for a segment than it lasts is left alone for a while', async (t) => {
+  const held: (() => void)[] = []
+  const origin = await openOrigin(t, (request, response) => {
+    const target = request.url ?? ''
+    if (target.endsWith('.m3u8')) return reply(response, vod(20))
+    if (target.endsWith('/s1.ts')) return held.push(() => reply(response, 'slow'))
+    return reply(response, 'segment')
+  })
+  const relais = await openTestRelais(t, { origins: [origin.url], file: { prefetch: { segments: 1 } } })
+  await get(`${relais.url}/film/low.m3u8`)
+  await get(`${relais.url}/film/s0.ts`)
+  await until(() => held.length === 1, 'it comes about')
+  relais.clock.advance(4_500)
+  for (const let_ of held) let_()
+  await idle(relais)
+  await get(`${relais.url}/film/s5.ts`)
+  await until(async () => (await relais.stats()).prefetch.refused === 1, 'it comes about')
+  relais.clock.advance(2_500)
+  await get(`${relais.url}/film/s7.ts`)
+  await idle(relais)
+  assert.deepEqual([origin.count('/film/s6.ts'), origin.count('/film/s8.ts')], [0, 1])
+})
+
+test('what waits for its turn is not fetched when its viewer has had the time to ask for it himself', async (t) => {
+  const held: (() => void)[] = []
+  const origin = await openOrigin(t, (request, response) => {
+    const target = request.url ?? ''
+    if (target.endsWith('.m3u8')) return reply(response, vod(20))
+    if (target.endsWith('/s1.ts')) return held.push(() => reply(response, 'slow'))
+    return reply(response, 'segment')
+  })
+  // A quarter of eight: two at once.
+  const file = { prefetch: { segments: 4, share: 12 }, upstream: { connections: 8 } }
+  const relais = await openTestRelais(t, { origins: [origin.url], file })
+  await get(`${relais.url}/film/low.m3u8`)
+  await get(`${relais.url}/film/s0.ts`)
+  await until(() => held.length === 1, 'it comes about')
+  relais.clock.advance(4_100)
+  for (const let_ of held) let_()
+  await idle(relais)
+  assert.deepEqual((await relais.stats()).prefetch, { sent: 1, used: 0, wasted: 0, refused: 3 })
+})
+
+test('what was fetched ahead and became stale unread was wasted', async (t) => {
+  const origin = await openVod(t, { 'cache-control': 'max-age=10' })
+  const relais = await openTestRelais(t, { origins: [origin.url], file: ON })
+  await get(`${relais.url}/film/low.m3u8`)
+  await get(`${relais.url}/film/s0.ts`)
+  await idle(relais)
+  assert.deepEqual((await relais.stats()).prefetch, { sent: 2, used: 0, wasted: 0, refused: 0 })
+  assert.ok(isHit(await get(`${relais.url}/film/s1.ts`)))
+  await idle(relais)
+  relais.clock.advance(11_000)
+  assert.deepEqual((await relais.stats()).prefetch, { sent: 3, used: 1, wasted: 2, refused: 0 })
+})
+
+test('nothing is asked for with the credentials of a viewer who did not ask for it', async (t) => {
+  const origin = await openVod(t, { 'cache-control': 'public, max-age=60' })
+  const relais = await openTestRelais(t, { origins: [origin.url], file: ON })
+  const headers = { authorization: 'Bearer 1', cookie: 'a=1' }
+  await get(`${relais.url}/film/low.m3u8`)
+  await get(`${relais.url}/film/s0.ts`, { headers })
+  await idle(relais)
+  const ahead = origin.asked.filter(({ target }) => target === '/film/s1.ts')
+  assert.equal(ahead.length, 1)
+  for (const one of ahead)
+    assert.deepEqual([one.headers.authorization, one.headers.cookie], [undefined, undefined])
+})
+
+/** Live with a timeline: `last` is the last segment that is listed, of four seconds each. */
+function liveMpd(last: number): string {
+  return `<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime="2020-01-01T00:00:00Z"
+    publishTime="${new Date(Date.UTC(2026, 0, 1) + last * 4000).toISOString()}" minimumUpdatePeriod="PT4S" timeShiftBufferDepth="PT40S">
+    <Period id="1" start="PT0S"><AdaptationSet mimeType="video/mp4">
+      <SegmentTemplate timescale="1" startNumber="1" media="$RepresentationID$/$Number$.m4s" initialization="$RepresentationID$/init.mp4">
+        <SegmentTimeline><S t="0" d="4" r="${last - 1}"/></SegmentTimeline>
+      </SegmentTemplate>
+      <Representation id="low" bandwidth="1"/><Representation id="high" bandwidth="2"/>
+    </AdaptationSet></Period></MPD>`
+}
+
+test('who plays DASH at the very edge finds each new segment in store once the MPD lists it', async (t) => {
+  let last = 10
+  const origin = await openOrigin(t, (request, response) =>
+    reply(response, request.url?.endsWith('.mpd') ? liveMpd(last) : 'segment'),
+  )
+  const relais = await openTestRelais(t, { origins: [origin.url], file: ON })
+  for (; last < 16; last++) {
+    await get(`${relais.url}/live/a.mpd`)
+    await idle(relais)
+    const answer = await get(`${relais.url}/live/low/${last}.m4s`)
+    assert.ok(last < 11 || isHit(answer), `${last}: ${answer.headers['cache-status']}`)
+    await idle(relais)
+    relais.clock.advance(4_000)
+  }
+  assert.ok(!origin.asked.some(({ target }) => target.includes('high')))
+})
+
+test('what a player says of itself in the query neither hides what comes next nor is said to the origin again', async (t) => {
+  const origin = await openVod(t)
+  const relais = await openTestRelais(t, { origins: [origin.url], file: ON })
+  await get(`${relais.url}/film/low.m3u8`)
+  for (let number = 0; number < 4; number++) {
+    const answer = await get(`${relais.url}/film/s${number}.ts?CMCD=br%3D${number}`)
+    assert.ok(number === 0 || isHit(answer))
+    await idle(relais)
+  }
+  for (const number of [1, 2, 3, 4, 5]) assert.equal(origin.count(`/film/s${number}.ts`), 1)
+})
+
+test('segments with a token that the playlist names are found by it', async (t) => {
+  const list = vod(6).replaceAll('.ts', '.ts?token=1')
+  const origin = await openOrigin(t, (request, response) =>
+    reply(response, request.url?.endsWith('.m3u8') ? list : 'segment'),
+  )
+  const routes = [{ prefix: '/', origins: [origin.url], ignoreQuery: ['token'] }]
+  const relais = await openTestRelais(t, { file: { ...ON, routes } })
+  await get(`${relais.url}/film/low.m3u8`)
+  await get(`${relais.url}/film/s0.ts?token=1`)
+  await idle(relais)
+  assert.equal(origin.count('/film/s1.ts?token=1'), 1)
+  assert.ok(isHit(await get(`${relais.url}/film/s1.ts?token=2`)))
+})
+
+test('an absolute address of the origin is fetched ahead as the path that viewers are shown', async (t) => {
+  const origin = await openOrigin(t, (request, response) =>
+    reply(
+      response,
+      request.url?.endsWith('.m3u8')
+        ? vod(6, `http://${request.headers.host}/streams/elsewhere/s`)
+        : 'segment',
+    ),
+  )
+  const routes = [{ prefix: '/on/', origins: [`${origin.url}/streams/`] }]
+  const relais = await openTestRelais(t, { file: { ...ON, routes } })
+  assert.match((await get(`${relais.url}/on/film/a.m3u8`)).body.toString(), /^\/on\/elsewhere\/s0\.ts$/m)
+  await get(`${relais.url}/on/elsewhere/s0.ts`)
+  await idle(relais)
+  assert.equal(origin.count('/streams/elsewhere/s1.ts'), 1)
+  assert.ok(isHit(await get(`${relais.url}/on/elsewhere/s1.ts`)))
+})
