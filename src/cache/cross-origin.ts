@@ -56,6 +56,14 @@ export class OpenToPages implements Source {
     const response = await this.#source.fetch(asked, signal, manner)
     return { ...response, head: { ...response.head, fields: openToPages(response.head.fields) } }
   }
+
+  demote(from: string, forMs: number): boolean {
+    return this.#source.demote?.(from, forMs) ?? false
+  }
+
+  spare(share: number): number {
+    return this.#source.spare?.(share) ?? 1
+  }
 }
 
 /** The fields of an answer as any page may read it; what it varies by besides stays. */

@@ -60,6 +60,17 @@ test('a playlist that is behind the one that viewers have seen is asked of the n
   assert.deepEqual([one.origin.count(), two.origin.count()], [2, 2], 'who lags is asked last')
 })
 
+test('the next origin is asked where pages of all hosts may read as well', async (t) => {
+  const one = await openLive(t, { first: 10 })
+  const two = await openLive(t, { first: 11 }, 'two')
+  const origins = [one.origin.url, two.origin.url]
+  const relais = await openTestRelais(t, { file: { routes: [{ prefix: '/', origins, cors: 'edge' }] } })
+  await get(relais.url + PLAYLIST)
+  one.show({ first: 9 })
+  relais.clock.advance(2_100)
+  assert.equal(await body(relais, PLAYLIST), playlist({ first: 11 }))
+})
+
 test('where no origin knows better, viewers keep what they have, and the origin is asked once in half a target duration', async (t) => {
   const { origin, show } = await openLive(t, { first: 10 })
   const relais = await openTestRelais(t, { origins: [origin.url] })
