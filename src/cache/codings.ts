@@ -2,6 +2,7 @@
 import { promisify } from 'node:util'
 import { brotliCompress, brotliCompressSync, constants, gzip, gzipSync } from 'node:zlib'
 import { responseDirectives } from '../rfc/cache-control.ts'
+import { omitFields } from '../rfc/connection.ts'
 import { simpleList } from '../rfc/grammar.ts'
 import { type Fields, fieldValue, type RequestHead } from '../rfc/heads.ts'
 import { normalisedEncoding } from '../rfc/vary.ts'
@@ -20,6 +21,15 @@ const MAX_AT_ONCE_BYTES = 64 * 1024
 const MAX_BYTES = 4 * 1024 * 1024
 /** Quality 4 takes as long as gzip does, and makes less of it. */
 const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } }
+
+/** What speaks of the bytes that are compressed here, and not of those that come of it (RFC 9530 section 2). */
+const OF_OTHER_BYTES: ReadonlySet<string> = new Set([
+  'content-digest',
+  'content-length',
+  'content-md5',
+  'digest',
+  'repr-digest',
+])
 
 /** Whether a text with these fields and so many bytes is sent in codings made here. */
 export function isCoded(kind: string, fields: Fields, bytes: number): boolean {
@@ -42,6 +52,7 @@ export function withVary(fields: Fields): Fields {
 /** What was compressed lives as long as the head it was made of. */
 export class Codings {
   readonly #made = new WeakMap<StoredHead, Map<Coding, StoredResponse>>()
+  readonly #making = new WeakMap<StoredHead, Map<Coding, Promise<StoredResponse>>>()
 
   /**
    * The response as this request takes it: itself, or compressed. Undefined: it has to be compressed first, and that
@@ -63,6 +74,14 @@ export class Codings {
     if (coding === undefined) return stored
     const made = this.#made.get(stored.head)?.get(coding)
     if (made !== undefined) return made
+    const making = this.#making.get(stored.head) ?? new Map<Coding, Promise<StoredResponse>>()
+    this.#making.set(stored.head, making)
+    const begun = making.get(coding) ?? this.#make(stored, coding).finally(() => making.delete(coding))
+    making.set(coding, begun)
+    return begun
+  }
+
+  async #make(stored: StoredResponse, coding: Coding): Promise<StoredResponse> {
     const bytes = bytesOf(stored) ?? Buffer.concat(await Array.fromAsync(stored.body.read()))
     return this.#keep(stored.head, coding, await compressed(bytes, coding))
   }
@@ -70,7 +89,7 @@ export class Codings {
   #keep(head: StoredHead, coding: Coding, bytes: Uint8Array): StoredResponse {
     const { etag } = head.fields
     const fields = {
-      ...head.fields,
+      ...omitFields(head.fields, OF_OTHER_BYTES),
       'content-encoding': coding,
       // Other bytes have another strong validator (RFC 9110 section 8.8.3.3).
       ...(typeof etag === 'string' ? { etag: etag.replace(/"$/, `-${coding}"`) } : {}),
