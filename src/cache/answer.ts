@@ -1,6 +1,6 @@
 /** What comes of a request: an answer from store, or one that is passed on, and what both are counted as. */
 import type { CacheStatus } from '../rfc/cache-status.ts'
-import type { Fields } from '../rfc/heads.ts'
+import type { Fields, ReceivedHead } from '../rfc/heads.ts'
 import type { StoredResponse } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
 
@@ -29,6 +29,8 @@ export interface PassedAnswer {
   readonly kind: 'passed'
   readonly outcome: Outcome
   readonly response: UpstreamResponse
+  /** What the origin said, where the viewer is told less of it; absent: the head of the response. */
+  readonly told?: ReceivedHead
   readonly status: CacheStatus
 }
 

@@ -183,8 +183,8 @@ export class Cache {
   }
 
   /** The answer to a HEAD tells of what is stored as well (RFC 9111 section 4.3.5). */
-  async #learn(route: Route, stored: StoredResponse, { response }: PassedAnswer): Promise<void> {
-    const news = afterHead(stored, response.head, route.cookies)
+  async #learn(route: Route, stored: StoredResponse, { response, told }: PassedAnswer): Promise<void> {
+    const news = afterHead(stored, told ?? response.head, route.cookies)
     if (news !== undefined) await this.#context.store.refresh(news)
   }
 

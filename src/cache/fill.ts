@@ -3,7 +3,7 @@ import { isRangeLie } from '../errors.ts'
 import { isManifest } from '../media/kind.ts'
 import { omitFields } from '../rfc/connection.ts'
 import { freshnessOf } from '../rfc/freshness.ts'
-import type { Fields, ReceivedHead, ResponseHead } from '../rfc/heads.ts'
+import type { ReceivedHead, ResponseHead } from '../rfc/heads.ts'
 import type { ByteRange } from '../rfc/range.ts'
 import { type NotStorable, storability, unsharedFields } from '../rfc/storability.ts'
 import { freshen, validatorsOf } from '../rfc/validation.ts'
@@ -16,10 +16,11 @@ import type { FillContext, Filled, Journey, Order } from './journey.ts'
 import { relocated } from './localised.ts'
 import { collect } from './manifest-body.ts'
 import { bindingValidator, opened, openingRange, ranged } from './opening.ts'
+import { renewedFields, theirs } from './renewed-fields.ts'
 import type { Route } from './routes.ts'
 import { isSliceable } from './slice.ts'
 import { keepSliced, mayBeCut } from './sliced-fill.ts'
-import { describe, heldBy, toStore } from './stored-head.ts'
+import { describe, heldBy } from './stored-head.ts'
 import { conditional, shared, urgencyOf } from './upstream-request.ts'
 
 const SET_COOKIE: ReadonlySet<string> = new Set(['set-cookie'])
@@ -84,16 +85,6 @@ async function ask(
   return { kind: 'stored', ...renewed, fwdStatus: 304, unshared }
 }
 
-/** The stored fields with the validators that the origin knows, where those of the body are ours. */
-function theirs({ fields, validators }: StoredHead): Fields {
-  return validators === undefined ? fields : { ...fields, ...validators }
-}
-
-/** The validators of a body that was changed here, which no 304 speaks of. */
-function ours({ fields, validators }: StoredHead): Fields {
-  return validators === undefined ? {} : { etag: fields['etag'] }
-}
-
 /** A 304 came: the stored head lives on with what it says. Undefined when it does not belong to what is stored. */
 async function renew(
   context: FillContext,
@@ -110,7 +101,7 @@ async function renew(
   const freshness = freshnessOf(told, silent, heldBy(order))
   const head: StoredHead = {
     ...stored.head,
-    fields: { ...toStore(told, cookies), ...ours(stored.head) },
+    fields: renewedFields(stored, told, cookies),
     freshness,
     askedAt: answer.requestedAt,
   }

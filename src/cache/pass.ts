@@ -26,5 +26,5 @@ export async function pass(
   const came = await route.source.fetch(asked, signal, manner)
   const response = await localised(context, request, came)
   const status = { hit: false, fwd, fwdStatus: response.head.status, collapsed }
-  return { kind: 'passed', outcome: 'pass', response, status }
+  return { kind: 'passed', outcome: 'pass', response, told: came.head, status }
 }

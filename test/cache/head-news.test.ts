@@ -79,3 +79,57 @@ test('a HEAD that speaks of another version has the stored one validated, fresh 
   assert.equal(String((await get(url)).body), 'segment 2')
   assert.equal(origin.asked[2]?.headers['if-none-match'], '"1"')
 })
+
+const VOD = '#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nORIGIN/a.ts\n#EXT-X-ENDLIST\n'
+
+test('a HEAD with the validator of the origin renews a manifest whose addresses were changed here', async (t) => {
+  const origin = await openOrigin(t, (_request, response) =>
+    reply(response, VOD.replace('ORIGIN', origin.url), { 'cache-control': 'max-age=10', etag: '"1"' }),
+  )
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  const url = `${relais.url}/vod.m3u8`
+  const before = await get(url)
+  relais.clock.advance(11_000)
+  await get(url, { method: 'HEAD' })
+  const after = await get(url)
+  assert.match(String(after.headers['cache-status']), /; hit; ttl=10/)
+  assert.equal(after.headers['etag'], before.headers['etag'])
+  assert.equal(origin.count(), 2)
+})
+
+test('a HEAD of another version with the same date does not renew a manifest that was changed here', async (t) => {
+  let tag = '"1"'
+  const origin = await openOrigin(t, (_request, response) =>
+    reply(response, VOD.replace('ORIGIN', origin.url), {
+      'cache-control': 'max-age=10',
+      etag: tag,
+      'last-modified': LM,
+    }),
+  )
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  const url = `${relais.url}/vod.m3u8`
+  await get(url)
+  relais.clock.advance(11_000)
+  tag = '"2"'
+  await get(url, { method: 'HEAD' })
+  await get(url)
+  assert.equal(origin.count(), 3)
+})
+
+test('a 304 or a HEAD that names another Vary does not make a text forget that it has codings', async (t) => {
+  const origin = await openOrigin(t, (request, response) => {
+    const headers = { 'cache-control': 'max-age=10', etag: '"1"', vary: 'X-Any' }
+    if (request.headers['if-none-match'] === '"1"') response.writeHead(304, headers).end()
+    else reply(response, 'text '.repeat(1_000), { ...headers, 'content-type': 'text/vtt' })
+  })
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  const url = `${relais.url}/subtitles.vtt`
+  await get(url)
+  for (const method of ['GET', 'HEAD']) {
+    relais.clock.advance(11_000)
+    await get(url, { method })
+    const { headers } = await get(url, { headers: { 'accept-encoding': 'gzip' } })
+    assert.match(String(headers['vary']), /accept-encoding/i, method)
+    assert.equal(headers['etag'], '"1-gzip"')
+  }
+})
