@@ -184,7 +184,10 @@ async function receive(
       ? await collect(response, kind, context.addresses, request.target)
       : undefined
   const { head } = manifest?.response ?? response
-  const stored = asNewest(order.held, describe(context, order, kind, head, manifest?.facts), manifest?.facts)
+  const described = isRefusedAhead(order, head)
+    ? 'ahead'
+    : describe(context, order, kind, head, manifest?.facts)
+  const stored = asNewest(order.held, described, manifest?.facts)
   // What is for one viewer says nothing of what others were shown.
   const isForAll = manifest !== undefined && typeof stored !== 'string'
   const judged = isForAll ? await context.guard.judge(order, response, manifest.facts) : undefined
@@ -216,6 +219,11 @@ async function receive(
     return { kind: 'not-storable', reason: 'declined', response, isAsked: true }
   }
   return { kind: 'stored', ...flowing, fwdStatus: head.status, unshared }
+}
+
+/** What came instead of something that nobody asked for yet; that an origin fails it says to everyone. */
+function isRefusedAhead({ isAhead }: Order, { status }: ResponseHead): boolean {
+  return isAhead === true && status !== 200 && status < 500
 }
 
 /** Whether slices of it can be had one by one, and it is worth it. */

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import type { HlsMediaFacts } from '../media/facts.ts'
 import { placeOf } from '../media/place.ts'
 import { omitFields } from '../rfc/connection.ts'
-import type { Instant, RequestHead } from '../rfc/heads.ts'
+import type { Fields, Instant, RequestHead } from '../rfc/heads.ts'
 import type { CacheKey } from '../store/store.ts'
 import { heldHeadTimeoutMs } from './held-fill.ts'
 import type { FillContext, Filled } from './journey.ts'
@@ -23,8 +23,8 @@ const MAX_HINTS = 2
 const CREDENTIALS: ReadonlySet<string> = new Set(['authorization', 'cookie', 'range', 'if-range'])
 
 interface Watched {
-  /** The last who reloaded: what is asked for ahead is asked as they would. */
-  readonly request: RequestHead
+  /** Of the last who reloaded: what is asked for ahead is asked as they would. */
+  readonly fields: Fields
   readonly at: Instant
 }
 
@@ -43,8 +43,9 @@ export class Hints {
   }
 
   /** Somebody reloads this playlist in low latency. */
-  watched(playlist: CacheKey, request: RequestHead, at: Instant): void {
-    this.#watched.set(playlist, { request, at })
+  watched(playlist: CacheKey, { fields }: RequestHead, at: Instant): void {
+    // Not the whole request, which holds the connection of a viewer who may have left.
+    this.#watched.set(playlist, { fields, at })
   }
 
   /** A version came; never throws. */
@@ -56,7 +57,7 @@ export class Hints {
     if (now - watched.at > WATCHED_TARGET_DURATIONS * facts.targetDurationMs) return
     if ((this.#declinedUntil.get(playlist) ?? 0) > now) return
     // Who needs credentials is not asked in their name.
-    const { fields } = watched.request
+    const { fields } = watched
     if (fields['authorization'] !== undefined) return
     const held = { headTimeoutMs: heldHeadTimeoutMs(facts.targetDurationMs), plainKey: undefined }
     for (const { address } of facts.hints.slice(0, MAX_HINTS)) {
@@ -79,7 +80,7 @@ export class Hints {
     const controller = new AbortController()
     const underWay = this.#underWay.get(playlist) ?? new Map<string, AbortController>()
     this.#underWay.set(playlist, underWay.set(address, controller))
-    const flight = this.#walks.start(route, key, request, undefined, { isBehind: true, held })
+    const flight = this.#walks.start(route, key, request, undefined, { isBehind: true, isAhead: true, held })
     flight
       .wait('leader', controller.signal)
       .then(
@@ -98,7 +99,8 @@ export class Hints {
   #filled(playlist: CacheKey, filled: Filled): void {
     if (filled.kind === 'stored') return
     filled.response.cancel()
-    if (filled.reason !== 'status') this.#declinedUntil.set(playlist, this.#context.clock() + DECLINED_MS)
+    if (filled.reason !== 'status' && filled.reason !== 'ahead')
+      this.#declinedUntil.set(playlist, this.#context.clock() + DECLINED_MS)
   }
 
   /** What is neither hinted at any more nor has become part of the stream will never come; who waits for it waits on. */

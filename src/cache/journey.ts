@@ -72,18 +72,21 @@ export interface Order {
   readonly isWanted: () => boolean
   /** The origin holds the request until there is something to say. */
   readonly held?: HeldFill | undefined
+  /** Nobody asked for it yet: it is asked for without anyone's credentials. */
+  readonly isAhead?: boolean
 }
 
 /**
  * Why a response is not kept.
  *
+ * - `ahead`: nobody asked for it yet, and it may say no for want of what a viewer would send; who asks is told himself.
  * - `kind`: keys and steering manifests are kept only when the origin says so.
  * - `unframed`: only the end of the connection ends it, so that half of it looks like all of it.
  * - `declined`: no store takes it, and it is too large to be shared from memory while it passes.
  * - `unbound`: it is large, and without a strong validator nobody can tell whether two slices of it belong together.
  * - all others: the law (rfc/storability.ts).
  */
-export type NotKept = NotStorable | 'kind' | 'unframed' | 'declined' | 'unbound'
+export type NotKept = NotStorable | 'ahead' | 'kind' | 'unframed' | 'declined' | 'unbound'
 
 /** What may not be stored belongs to the first alone; all else is shared. */
 export type Filled =

@@ -20,6 +20,8 @@ import { standIn } from './stand-in.ts'
 export interface Setting {
   /** Nobody waits for it. */
   readonly isBehind?: boolean
+  /** Nor has anybody asked for it: it is asked for without credentials. */
+  readonly isAhead?: boolean
   /** The origin holds it until there is something to say. */
   readonly held?: HeldFill
 }
@@ -70,6 +72,8 @@ export class Walks {
     }
     if (filled.kind === 'stored') return this.#shared(walk, filled, part)
     const { response, reason, isAsked } = filled
+    // Those who waited look again, and one of them asks for all in his own name.
+    if (reason === 'ahead') return undefined
     const { status } = response.head
     const stale = status >= 500 ? standIn(this.#context, fallback, request) : undefined
     const isNotNow = status >= 500 || status === 429
@@ -128,11 +132,11 @@ export class Walks {
     key: CacheKey,
     request: RequestHead,
     stored: StoredResponse | undefined,
-    { isBehind = false, held }: Setting = {},
+    { isBehind = false, isAhead = false, held }: Setting = {},
   ): Flight {
     let flight: Flight | undefined
     const isWanted = (): boolean => isBehind || flight === undefined || flight.isAwaited
-    const order = { route, key, request, stored, isWanted, held }
+    const order = { route, key, request, stored, isWanted, held, isAhead }
     flight = this.#flights.start(key, (signal) => fill(this.#context, order, signal))
     return flight
   }
@@ -155,7 +159,7 @@ export class Walks {
   ): (Pick<Journey, 'landed'> & { head: Promise<Filled> }) | undefined {
     const { route, key, request } = order
     if (this.#flights.has(key) || this.passes.has(key, request, this.#context.clock())) return undefined
-    const flight = this.start(route, key, request, undefined, { isBehind: true })
+    const flight = this.start(route, key, request, undefined, { isBehind: true, isAhead: true })
     return { head: flight.wait('leader', NEVER), landed: flight.landed }
   }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { startDemo } from '../../src/demo/demo-origin.ts'
-import { until } from '../support/barrier.ts'
+import { barrier, until } from '../support/barrier.ts'
 import { get, type Response } from '../support/client.ts'
 import { testClock } from '../support/clock.ts'
 import { openOrigin, reply, type TestOrigin } from '../support/origin.ts'
@@ -360,4 +360,45 @@ test('an absolute address of the origin is fetched ahead as the path that viewer
   await idle(relais)
   assert.equal(origin.count('/streams/elsewhere/s1.ts'), 1)
   assert.ok(isHit(await get(`${relais.url}/on/elsewhere/s1.ts`)))
+})
+
+for (const name of ['authorization', 'cookie']) {
+  test(`what an origin refuses without ${name} is fetched ahead for nobody, and who sends it gets what he asks for`, async (t) => {
+    const headers = { [name]: 'mine' }
+    const lasting = { 'cache-control': 'public, max-age=100' }
+    const origin = await openOrigin(t, (request, response) => {
+      if (request.headers[name] === undefined) return reply(response, 'none', lasting, 404)
+      reply(response, request.url === '/v.m3u8' ? vod(20) : 'content', lasting)
+    })
+    const relais = await openTestRelais(t, { origins: [origin.url], file: ON })
+    await get(`${relais.url}/v.m3u8`, { headers })
+    for (let number = 0; number < 4; number++) {
+      const { status } = await get(`${relais.url}/s${number}.ts`, { headers })
+      assert.equal(status, 200, `segment ${number}`)
+      await idle(relais)
+    }
+    assert.ok((await relais.stats()).prefetch.sent > 0, 'it was tried')
+  })
+}
+
+test('who waits for what an origin refuses ahead asks for it once, all of them together', async (t) => {
+  const gate = barrier()
+  const headers = { cookie: 'mine' }
+  const lasting = { 'cache-control': 'public, max-age=100' }
+  const origin = await openOrigin(t, async (request, response) => {
+    if (request.url === '/s1.ts' && request.headers.cookie === undefined) {
+      await gate.opened
+      return reply(response, 'none', lasting, 404)
+    }
+    reply(response, request.url === '/v.m3u8' ? vod(20) : 'content', lasting)
+  })
+  const relais = await openTestRelais(t, { origins: [origin.url], file: { prefetch: { segments: 1 } } })
+  await get(`${relais.url}/v.m3u8`, { headers })
+  await get(`${relais.url}/s0.ts`, { headers })
+  await origin.reached(3)
+  const waiting = Array.from({ length: 10 }, () => get(`${relais.url}/s1.ts`, { headers }))
+  await until(async () => (await relais.stats()).waiting === 11, 'all wait')
+  gate.open()
+  for (const { status } of await Promise.all(waiting)) assert.equal(status, 200)
+  assert.equal(origin.count('/s1.ts'), 2)
 })
