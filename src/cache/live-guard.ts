@@ -14,6 +14,7 @@ import { cacheKey } from './key.ts'
 import { leftTargets, listedTargets, newTargets } from './listed-targets.ts'
 import { collect } from './manifest-body.ts'
 import type { Route } from './routes.ts'
+import { isBehind } from './stored-manifest.ts'
 import { shared } from './upstream-request.ts'
 
 const MAX_STREAMS = 10_000
@@ -79,7 +80,7 @@ export class LiveGuard implements Guard {
         const isLate = progress === 'older' || isStalled(known.facts, known.movedAt, now)
         const better = isLate ? await this.#elsewhere(order, response.from, known, progress) : undefined
         if (better !== undefined) return { kind: 'instead', response: better }
-        const kept = progress === 'older' ? await this.#kept(order, key, known.facts) : undefined
+        const kept = progress === 'older' ? await this.#kept(order, key, known.facts, facts) : undefined
         return kept === undefined ? TAKE : { kind: 'keep', kept }
       }
     }
@@ -145,11 +146,19 @@ export class LiveGuard implements Guard {
     }
   }
 
-  /** What is stored, fresh for half a pace more, so that the origin is not asked by every viewer until it has caught up. */
-  async #kept(order: Order, key: CacheKey, facts: ManifestFacts): Promise<Kept | undefined> {
+  /**
+   * What is stored, fresh for half a pace more, so that the origin is not asked by every viewer until it has caught up.
+   * Undefined: what came is ahead of what is stored, for the version that is known was deleted or evicted.
+   */
+  async #kept(
+    order: Order,
+    key: CacheKey,
+    facts: ManifestFacts,
+    came: ManifestFacts,
+  ): Promise<Kept | undefined> {
     const { store, clock } = this.#context
-    const stored = (await store.get(order.key, order.request)) ?? (await store.get(key, order.request))
-    if (stored === undefined || stored.head.status !== 200) return undefined
+    const stored = await store.get(key, order.request)
+    if (stored === undefined || stored.head.status !== 200 || (await isBehind(stored, came))) return undefined
     const head = prolonged(stored, clock() + paceOf(facts) / 2)
     const kept = await store.refresh(head)
     return { stored: { head, body: stored.body }, kept }

@@ -86,6 +86,20 @@ test('where no origin knows better, viewers keep what they have, and the origin 
   assert.equal(await body(relais, PLAYLIST), playlist({ first: 11 }))
 })
 
+test('a stream does not stand still at what came after the furthest version was deleted', async (t) => {
+  const { origin, show } = await openLive(t, { first: 10 })
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  await get(relais.url + PLAYLIST)
+  await get(relais.url + PLAYLIST, { method: 'DELETE' })
+  for (const first of [5, 6, 7]) {
+    show({ first })
+    assert.equal(await body(relais, PLAYLIST), playlist({ first }))
+    relais.clock.advance(2_100)
+  }
+  show({ first: 6 })
+  assert.equal(await body(relais, PLAYLIST), playlist({ first: 7 }), 'nor does it go backwards')
+})
+
 test('a playlist that has not moved for one and a half target durations is asked of another origin', async (t) => {
   const one = await openLive(t, { first: 10 })
   const two = await openLive(t, { first: 12 }, 'two')
