@@ -74,7 +74,7 @@ async function ask(
   }
   response.cancel()
   const better = await context.guard.unmoved(order, response.from)
-  if (better !== undefined) return receive(context, order, better, false, land)
+  if (better !== undefined) return receive(context, order, withoutCookies(route, better), false, land)
   const renewed = await renew(context, order, stored, response.head)
   if (renewed === undefined) {
     // The 304 speaks of something else than what is stored (RFC 9111 section 4.3.4): ask without a condition.
@@ -191,7 +191,9 @@ async function receive(
   // What is for one viewer says nothing of what others were shown.
   const isForAll = manifest !== undefined && typeof stored !== 'string'
   const judged = isForAll ? await context.guard.judge(order, response, manifest.facts) : undefined
-  if (judged?.kind === 'instead') return receive(context, order, judged.response, isCut, land)
+  if (judged?.kind === 'instead') {
+    return receive(context, order, withoutCookies(route, judged.response), isCut, land)
+  }
   if (judged?.kind === 'keep') {
     land()
     return { kind: 'stored', ...judged.kept, fwdStatus: head.status }

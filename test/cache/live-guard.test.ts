@@ -86,6 +86,35 @@ test('where no origin knows better, viewers keep what they have, and the origin 
   assert.equal(await body(relais, PLAYLIST), playlist({ first: 11 }))
 })
 
+test('what the next origin says comes without its cookies where a route drops them, and is for all', async (t) => {
+  let first = 10
+  const open = (name: string, lag: () => number) =>
+    openOrigin(t, (request, response) => {
+      const headers = { etag: `"${name}"`, 'set-cookie': 'a=b' }
+      if (request.headers['if-none-match'] === `"${name}"`) response.writeHead(304, headers).end()
+      else reply(response, playlist({ first: first - lag() }), headers)
+    })
+  let lag = 0
+  const [one, two] = [await open('one', () => lag), await open('two', () => 0)]
+  const relais = await openTestRelais(t, {
+    file: { routes: [{ prefix: '/', origins: [one.url, two.url], cookies: 'drop' }] },
+  })
+  await get(relais.url + PLAYLIST)
+  relais.clock.advance(8_000)
+  first = 12
+  for (const viewer of ['one', 'two', 'three']) {
+    const answer = await get(relais.url + PLAYLIST)
+    assert.equal(answer.body.toString(), playlist({ first: 12 }), viewer)
+    assert.equal(answer.headers['set-cookie'], undefined)
+  }
+  assert.equal(two.count(), 1, 'of a playlist that stands still')
+  lag = 3
+  relais.clock.advance(12_100)
+  await get(relais.url + PLAYLIST)
+  const answer = await get(relais.url + PLAYLIST)
+  assert.match(String(answer.headers['cache-status']), /; hit/, 'of one that lags')
+})
+
 test('a stream does not stand still at what came after the furthest version was deleted', async (t) => {
   const { origin, show } = await openLive(t, { first: 10 })
   const relais = await openTestRelais(t, { origins: [origin.url] })
