@@ -7,7 +7,7 @@ import type { Manner, Source, UpstreamResponse } from '../upstream/source.ts'
 const EXPOSED =
   'Age, Cache-Status, CMSD-Dynamic, CMSD-Static, Content-Length, Content-Range, CTA-Common-Access-Token, Date, ETag, Proxy-Status, Retry-After'
 
-/** Of every answer: any page may read it, and measure how long it took. None is for a page's credentials. */
+/** Of every answer: all pages may read it, and measure how long it took. None is for a page's credentials. */
 export const FOR_ALL_PAGES: Fields = {
   'access-control-allow-origin': '*',
   'access-control-expose-headers': EXPOSED,
@@ -66,7 +66,7 @@ export class OpenToPages implements Source {
   }
 }
 
-/** The fields of an answer as any page may read it; what it varies by besides stays. */
+/** The fields of an answer that all pages may read; what it varies by besides stays. */
 export function openToPages(fields: Fields): Fields {
   const { vary: _vary, ...others } = { ...omitFields(fields, OF_THE_ORIGIN), ...FOR_ALL_PAGES }
   const names = fieldLines(fields, 'vary')

@@ -20,7 +20,7 @@ export function heldHeadTimeoutMs(targetDurationMs: number | undefined): number 
 /**
  * Where the answer to a blocking reload is kept: as the newest version of the plain playlist, and no longer than that
  * is fresh, for whoever asks next without directives has it too. Under its own name only what is not there (404, 410)
- * stays, for a moment: any other refusal kept there would be everyone's when the part has come.
+ * stays, for a moment: another refusal kept there would be everyone's when the part has come.
  */
 export function asNewest(
   held: HeldFill | undefined,

@@ -134,7 +134,7 @@ export class LiveGuard implements Guard {
         const sent: Uint8Array[] = []
         const read = { ...response, body: noting(response.body, sent) }
         const { facts } = await collect(read, kind, this.#context.addresses, request.target)
-        // As it was sent: it is going to be received as any other.
+        // As it was sent: it is going to be received like all else.
         return { facts, response: { ...arrived, body: replay(sent) } }
       }
       response.cancel()

@@ -5,7 +5,7 @@ import { readMultivariant } from './hls-multivariant.ts'
 import { type Scan, Scanner } from './hls-scan.ts'
 import { whatCame } from './what-came.ts'
 
-/** RFC 8216 section 4.3.4: any of these makes a playlist multivariant. */
+/** RFC 8216 section 4.3.4: one of these makes a playlist multivariant. */
 const MULTIVARIANT_TAGS: ReadonlySet<string> = new Set([
   '#EXT-X-STREAM-INF',
   '#EXT-X-I-FRAME-STREAM-INF',
@@ -14,7 +14,7 @@ const MULTIVARIANT_TAGS: ReadonlySet<string> = new Set([
   '#EXT-X-SESSION-KEY',
   '#EXT-X-CONTENT-STEERING',
 ])
-/** RFC 8216 sections 4.3.2 and 4.3.3: any of these makes it a media playlist. */
+/** RFC 8216 sections 4.3.2 and 4.3.3: one of these makes it a media playlist. */
 const MEDIA_TAGS: ReadonlySet<string> = new Set([
   '#EXT-X-TARGETDURATION',
   '#EXT-X-MEDIA-SEQUENCE',

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startDemo } from '../../src/demo/demo-origin.ts'
 import { openBrowser } from '../support/browser.ts'
-import { assertPlayed, watch } from '../support/player.ts'
+import { assertSmoothAtTheEdge, watch } from '../support/player.ts'
 import { openTestRelais } from '../support/relais.ts'
 
 const PLAYED_SECONDS = 20
-/** On a quiet machine it is a fraction of a second; a busy one makes one of the two players stay behind the other. */
-const MOST_LATER_SECONDS = 6
+/** On a quiet machine it is a tenth of this; a busy one makes one of the two players stay behind the other. */
+const MOST_LATER_SECONDS = 2
 
 /** Players live on the wall clock, so Relais does too. */
 const WALL = { now: Date.now, advance: () => assert.fail('the wall clock cannot be moved') }
@@ -19,7 +19,7 @@ for (const { stream, player } of [
   { stream: 'll-dash', player: 'dash.js' },
   { stream: 'll-dash-patch', player: 'dash.js' },
 ]) {
-  test(`${player} plays ${stream} through Relais, no later than at the origin`, async (t) => {
+  test(`${player} plays ${stream} through Relais without a stall, no later than at the origin`, async (t) => {
     const asked: string[] = []
     const demo = await startDemo({
       host: '127.0.0.1',
@@ -43,7 +43,7 @@ for (const { stream, player } of [
     t.diagnostic(
       `${stream}: ${through.medianBehindSeconds.toFixed(2)} s behind through Relais, ${straight.medianBehindSeconds.toFixed(2)} s at the origin`,
     )
-    assertPlayed(through, stream)
+    assertSmoothAtTheEdge(through, stream)
     assert.ok(laterSeconds < MOST_LATER_SECONDS, `${laterSeconds} s later`)
     const { requests } = await relais.stats()
     assert.equal(requests.error, 0)

@@ -83,11 +83,10 @@ export function assertSmooth({ stalls, errors, warnings }: Played, stream: strin
   assert.deepEqual({ stalls, errors, warnings }, { stalls: 0, errors: [], warnings: [] }, stream)
 }
 
-/** A player a second behind the edge shows each pause of the machine it runs on: few of them are no fault of the stream. */
-const MOST_PAUSES = 3
+/** hls.js steps over the few milliseconds by which sound begins before the picture where it joins, and says so. */
+const STEPS_OVER = 'mediaError, bufferSeekOverHole'
 
-/** Played in low latency: without an error, and without more pauses than a busy machine makes. */
-export function assertPlayed({ stalls, errors }: Played, stream: string): void {
-  assert.deepEqual(errors, [], stream)
-  assert.ok(stalls <= MOST_PAUSES, `${stream}: ${stalls} stalls`)
+/** Smooth in low latency: a player that joins between two parts may begin with one step. */
+export function assertSmoothAtTheEdge({ warnings, ...played }: Played, stream: string): void {
+  assertSmooth({ ...played, warnings: warnings.filter((warning) => warning !== STEPS_OVER) }, stream)
 }

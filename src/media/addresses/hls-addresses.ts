@@ -6,7 +6,7 @@ import { Splices } from './splices.ts'
 import { Variables } from './variables.ts'
 
 /**
- * plain: any reference. absolute: one that the draft wants with scheme and host. relative: one that must not have
+ * plain: whatever form it has. absolute: one that the draft wants with scheme and host. relative: one that must not have
  * them, and that is compared with the names other playlists have, so that a redirect makes no difference to it.
  */
 type Carrier = 'plain' | 'absolute' | 'relative'
