@@ -60,28 +60,6 @@ export function deltaOf(text: string): string | undefined {
   return end === undefined ? undefined : skip(text, playlist, segments, end)
 }
 
-/**
- * The same playlist, but it says that it can be had as a delta update: for an origin that offers none. All media
- * playlists of a stream must say the same (section 6.2.4), so for all or for none of them. Undefined: it says so
- * already, or is no live media playlist with a target duration.
- */
-export function withSkipControl(text: string): string | undefined {
-  const { tags } = scan(text)
-  const target = tags.find(({ name }) => name === '#EXT-X-TARGETDURATION')
-  const seconds = numberOf(listOf(target?.line ?? ''))
-  if (target === undefined || !seconds || tags.some(({ name }) => name === '#EXT-X-ENDLIST')) return undefined
-  const attribute = `CAN-SKIP-UNTIL=${(LEAST_UNSKIPPED * seconds).toFixed(1)}`
-  const control = tags.find(({ name }) => name === '#EXT-X-SERVER-CONTROL')
-  if (control === undefined) {
-    const end = target.start + target.line.length
-    const line = `#EXT-X-SERVER-CONTROL:${attribute}${lineEndOf(target.line) || '\n'}`
-    return `${text.slice(0, end)}${lineEndOf(target.line) === '' ? '\n' : ''}${line}${text.slice(end)}`
-  }
-  if (attributesOf(listOf(control.line)).has('CAN-SKIP-UNTIL')) return undefined
-  const end = control.start + control.line.trimEnd().length
-  return `${text.slice(0, end)},${attribute}${text.slice(end)}`
-}
-
 /** In seconds; undefined when it is not said, or less than may be said. */
 function skipUntilOf(tags: ReadonlyMap<string, string>): number | undefined {
   const target = numberOf(tags.get('#EXT-X-TARGETDURATION'))

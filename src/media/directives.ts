@@ -83,14 +83,6 @@ export function outOfWindow(
     : undefined
 }
 
-/** The part that the stream makes at this moment; without parts, the segment. */
-export function nextPart(facts: HlsMediaFacts): Wanted {
-  return {
-    sequence: facts.lastSequence + 1,
-    part: facts.partTargetMs === undefined ? undefined : facts.openParts.length,
-  }
-}
-
 /**
  * What to ask the origin for so that the first of those who wait has an answer: one request, whoever waits. Undefined:
  * nobody waits for anything that is not here. What comes may answer more of them than the first.

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Parser } from 'm3u8-parser'
-import { deltaOf, withSkipControl } from '../../src/media/delta.ts'
+import { deltaOf } from '../../src/media/delta.ts'
 import { mediaFacts } from '../support/media-facts.ts'
 
 const HEAD = `#EXTM3U
@@ -114,22 +114,6 @@ test('a delta update is read as the same end of the same stream', () => {
   )
 })
 
-test('an origin that offers no delta updates gets the attribute that announces them', () => {
-  const plain = HEAD.replace(',CAN-SKIP-UNTIL=24', '') + segments(100, 109)
-  const announced = withSkipControl(plain)
-  assert.equal(announced, (HEAD + segments(100, 109)).replace('UNTIL=24', 'UNTIL=24.0'))
-  assert.ok(deltaOf(announced ?? ''))
-  const bare = plain.replace(/#EXT-X-SERVER.*\n/, '')
-  assert.ok(
-    withSkipControl(bare)?.startsWith(
-      '#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:4\n#EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=24.0\n#EXT-X-MEDIA',
-    ),
-  )
-  assert.equal(withSkipControl(announced ?? ''), undefined, 'it says so already')
-  assert.equal(withSkipControl(`${plain}#EXT-X-ENDLIST\n`), undefined)
-  assert.equal(withSkipControl('#EXTM3U\n'), undefined)
-})
-
 test('whatever comes is a delta update or none', () => {
   const line = fc.oneof(
     fc.string(),
@@ -138,7 +122,6 @@ test('whatever comes is a delta update or none', () => {
   fc.assert(
     fc.property(fc.array(line), (lines) => {
       deltaOf([HEAD, ...lines].join('\n'))
-      withSkipControl([HEAD, ...lines].join('\n'))
     }),
   )
 })

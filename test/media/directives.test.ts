@@ -6,7 +6,6 @@ import {
   answers,
   firstWanted,
   isBadDirectives,
-  nextPart,
   outOfWindow,
   parseDirectives,
   withDirectives,
@@ -113,11 +112,6 @@ test('what was read a while ago lets through what may have come since', () => {
   assert.equal(outOfWindow(facts, at(111), 10_000), undefined)
   assert.match(outOfWindow(facts, at(112), 10_000) ?? '', /at most 111/)
   assert.equal(outOfWindow(facts, at(104, 9), 1000), undefined)
-})
-
-test('the next part follows the last, and without parts the next segment', () => {
-  assert.deepEqual(nextPart(facts), at(104, 2))
-  assert.deepEqual(nextPart(mediaFacts('#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na.ts\n')), at(1))
 })
 
 test('of those who wait the first is asked for, and of nobody nothing', () => {
