@@ -95,6 +95,16 @@ test('no file takes part in a circle of imports', () => {
   for (const file of files) visit(file, [])
 })
 
+test('properties are tried with the same values in every run', () => {
+  const tests = fileURLToPath(new URL('.', import.meta.url))
+  const wrong = readdirSync(tests, { recursive: true, encoding: 'utf8' })
+    .filter(
+      (name) => name.endsWith('.ts') && name !== 'support/properties.ts' && name !== 'architecture.test.ts',
+    )
+    .filter((name) => readFileSync(join(tests, name), 'utf8').includes("'fast-check'"))
+  assert.deepEqual(wrong, [], 'fast-check comes from test/support/properties.ts')
+})
+
 test('each library is known to its room alone', () => {
   const wrong: string[] = []
   for (const file of files) {

@@ -78,11 +78,16 @@ export function formatCmsdDynamic(hop: CmsdHop, before?: string): string {
 function hopsOf(before: string | undefined): ReturnType<typeof parseList> {
   if (before === undefined || before.length > LONGEST) return []
   try {
-    return parseList(before).slice(-MAX_HOPS)
+    return parseList(before).filter(isHop).slice(-MAX_HOPS)
   } catch {
     // As above: ignored whole.
     return []
   }
+}
+
+/** A hop is a String with what it says of itself (CTA-5006). Dates are no part of that, and the library cannot read what follows one. */
+function isHop([name, says]: ReturnType<typeof parseList>[number]): boolean {
+  return typeof name === 'string' && ![...says.values()].some((value) => value instanceof Date)
 }
 
 /** Integers of structured fields have fifteen digits at most. */

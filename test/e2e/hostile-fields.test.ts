@@ -1,10 +1,10 @@
 /** Origins and viewers whose fields are wild: every request has an answer, and none is answered with what was not for it. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import fc from 'fast-check'
 import { type GetOptions, get } from '../support/client.ts'
 import { linesOf, valuesOf } from '../support/field-values.ts'
 import { openOrigin, reply } from '../support/origin.ts'
+import fc from '../support/properties.ts'
 import { openRawOrigin } from '../support/raw-origin.ts'
 import { openTestRelais, type TestRelais } from '../support/relais.ts'
 import { settled } from '../support/settled.ts'

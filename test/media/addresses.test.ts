@@ -1,9 +1,9 @@
 /** Which references lead viewers to us, which stay, and that nothing of them changes but where they lead. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { AddressBook, type AddressBookOptions } from '../../src/media/addresses/address-book.ts'
 import { Place } from '../../src/media/addresses/place.ts'
+import fc from '../support/properties.ts'
 
 const ROUTES = [
   { prefix: '/live/', origins: ['http://origin-1:9000/streams/', 'http://origin-2:9000/streams/'] },

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CMCD_V2, encodeCmcd } from '@svta/cml-cmcd'
-import fc from 'fast-check'
 import { MAX_CMCD, MAX_EVENTS, readCmcd, readEvents } from '../../src/media/cmcd.ts'
+import fc from '../support/properties.ts'
 
 const query = (cmcd: string, fields = {}) =>
   readCmcd(`/a.m4s?t=1&CMCD=${encodeURIComponent(cmcd)}&z=2`, fields)

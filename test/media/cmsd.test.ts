@@ -1,9 +1,9 @@
 /** What servers say of their media: read from origins, written for viewers. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { parseList } from 'structured-headers'
 import { formatCmsdDynamic, readCmsdStatic } from '../../src/media/cmsd.ts'
+import fc from '../support/properties.ts'
 
 test('what an origin says of an object is read, ill-typed members left out', () => {
   assert.deepEqual(
@@ -46,6 +46,9 @@ test('a hop says what it knows and nothing else', () => {
 test('a hop adds itself behind those before, if these are well formed', () => {
   assert.equal(formatCmsdDynamic({ name: 'b', rd: 1 }, '"a";rtt=3'), '"a";rtt=3, "b";rd=1')
   assert.equal(formatCmsdDynamic({ name: 'b' }, '"a'), '"b"')
+  // What is no hop is left out, and a date among what one says: the list could not be read again.
+  for (const before of ['@0', '5', '"a";at=@0', '(1 2)', 'token'])
+    assert.equal(formatCmsdDynamic({ name: 'b' }, before), '"b"')
   assert.equal(parseList(formatCmsdDynamic({ name: 'b' }, '"a", '.repeat(99).slice(0, -2))).length, 17)
 })
 

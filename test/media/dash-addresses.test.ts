@@ -1,10 +1,10 @@
 /** The addresses of MPDs and their patches lead to us, wherever they stand, and every other byte stays. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { AddressBook } from '../../src/media/addresses/address-book.ts'
 import { rewriteDash } from '../../src/media/addresses/dash-addresses.ts'
 import { Place } from '../../src/media/addresses/place.ts'
+import fc from '../support/properties.ts'
 
 const BOOK = new AddressBook(
   [

@@ -1,12 +1,12 @@
 /** The names of DASH segments, held to the parser of a player. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { parse } from 'mpd-parser'
 import { MAX_RUNS } from '../../src/media/dash-facts.ts'
 import { edgeOf, expand, positionOf, positionsAfter } from '../../src/media/dash-segments.ts'
 import { endOf } from '../../src/media/dash-timeline.ts'
 import { dashFacts } from '../support/media-facts.ts'
+import fc from '../support/properties.ts'
 
 const START = Date.parse('2026-01-01T00:00:00Z')
 

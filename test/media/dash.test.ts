@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
-import fc from 'fast-check'
 import { MAX_REPRESENTATIONS } from '../../src/media/dash-facts.ts'
 import { type DashFacts, isBad } from '../../src/media/facts.ts'
 import { parseIsoDuration } from '../../src/media/iso-duration.ts'
 import { readManifest } from '../../src/media/manifest.ts'
 import { weightOf } from '../../src/media/weight.ts'
+import fc from '../support/properties.ts'
 
 const read = (text: string) => readManifest('dash-mpd', new TextEncoder().encode(text))
 

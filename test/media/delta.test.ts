@@ -1,10 +1,10 @@
 /** Delta updates: what is skipped, and that the rest stays as it was. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { Parser } from 'm3u8-parser'
 import { deltaOf } from '../../src/media/delta.ts'
 import { mediaFacts } from '../support/media-facts.ts'
+import fc from '../support/properties.ts'
 
 const HEAD = `#EXTM3U
 #EXT-X-VERSION:6

@@ -1,7 +1,6 @@
 /** What a blocking reload asks for, and whether a stored playlist is the answer. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import {
   answers,
   firstWanted,
@@ -11,6 +10,7 @@ import {
   withDirectives,
 } from '../../src/media/directives.ts'
 import { mediaFacts } from '../support/media-facts.ts'
+import fc from '../support/properties.ts'
 
 const part = (name: string): string => `#EXT-X-PART:DURATION=0.5,URI="${name}.mp4"\n`
 

@@ -1,7 +1,6 @@
 /** What an HLS media playlist lists, held to the parser of a player, and to hostile ones. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { Parser } from 'm3u8-parser'
 import { isBad } from '../../src/media/facts.ts'
 import { TAIL_SEGMENTS } from '../../src/media/hls-facts.ts'
@@ -9,6 +8,7 @@ import { MAX_LISTED, MAX_LISTING } from '../../src/media/listing.ts'
 import { readManifest } from '../../src/media/manifest.ts'
 import { weightOf } from '../../src/media/weight.ts'
 import { mediaFacts } from '../support/media-facts.ts'
+import fc from '../support/properties.ts'
 
 const HEAD = '#EXTM3U\n#EXT-X-TARGETDURATION:6\n'
 const read = (text: string) => readManifest('hls-playlist', new TextEncoder().encode(text))

@@ -1,9 +1,9 @@
 /** Facts from HLS playlists. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { type HlsMediaFacts, isBad } from '../../src/media/facts.ts'
 import { readManifest } from '../../src/media/manifest.ts'
+import fc from '../support/properties.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const read = (text: string) => readManifest('hls-playlist', bytes(text))

@@ -1,10 +1,10 @@
 /** The addresses of steering manifests and asset lists lead to us, and every other byte stays. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { AddressBook } from '../../src/media/addresses/address-book.ts'
 import { rewriteAssetList, rewriteSteering } from '../../src/media/addresses/json-addresses.ts'
 import { Place } from '../../src/media/addresses/place.ts'
+import fc from '../support/properties.ts'
 
 const ROUTES = [
   { prefix: '/live/', origins: ['http://origin:9000/streams/'] },

@@ -1,8 +1,8 @@
 /** What kind of thing a response is. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { isManifest, kindOf, type MediaKind, mayBeManifest } from '../../src/media/kind.ts'
+import fc from '../support/properties.ts'
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value)
 

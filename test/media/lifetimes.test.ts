@@ -1,11 +1,11 @@
 /** How long a thing is kept when its origin does not say. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { isBad, type ManifestFacts, type StreamTiming } from '../../src/media/facts.ts'
 import type { MediaKind } from '../../src/media/kind.ts'
 import { admissionOf, silentLifetime } from '../../src/media/lifetimes.ts'
 import { readManifest } from '../../src/media/manifest.ts'
+import fc from '../support/properties.ts'
 
 const SECOND = 1000
 const MINUTE = 60_000

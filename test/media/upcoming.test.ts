@@ -1,7 +1,6 @@
 /** What viewers ask for next, found in what manifests say. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { listingOf, lists } from '../../src/media/listing.ts'
 import { placeOf } from '../../src/media/place.ts'
 import {
@@ -12,6 +11,7 @@ import {
   upcomingLive,
 } from '../../src/media/upcoming.ts'
 import { dashFacts, mediaFacts } from '../support/media-facts.ts'
+import fc from '../support/properties.ts'
 
 const HEAD = '#EXTM3U\n#EXT-X-TARGETDURATION:6\n'
 const targets = (list: readonly Upcoming[]): string[] =>

@@ -1,9 +1,9 @@
 /** Cache-Control in all the forms the wire has seen, and the targeted fields that stand above it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { type CacheControl, parseCacheControl, responseDirectives } from '../../src/rfc/cache-control.ts'
 import type { Fields } from '../../src/rfc/heads.ts'
+import fc from '../support/properties.ts'
 
 const SILENCE = parseCacheControl(undefined)
 

@@ -1,8 +1,8 @@
 /** Which groups a response names (RFC 9875): a list of strings, or nothing at all. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { groupsIn } from '../../src/rfc/cache-groups.ts'
+import fc from '../support/properties.ts'
 
 const FIELDS: readonly (readonly [string, string | readonly string[] | undefined, readonly string[]])[] = [
   ['absent', undefined, []],

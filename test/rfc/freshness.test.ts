@@ -1,7 +1,6 @@
 /** Lifetimes, ages and the times in which stale may be served. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import {
   ageSeconds,
   type Freshness,
@@ -15,6 +14,7 @@ import {
 } from '../../src/rfc/freshness.ts'
 import type { Fields, Instant } from '../../src/rfc/heads.ts'
 import { formatHttpDate } from '../../src/rfc/http-date.ts'
+import fc from '../support/properties.ts'
 
 const NOW: Instant = Date.UTC(2026, 5, 15, 12)
 const SILENT: SilentLifetime = { freshMs: 3000, staleWhileRevalidateMs: 500, staleIfErrorMs: 6000 }

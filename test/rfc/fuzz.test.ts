@@ -1,7 +1,6 @@
 /** Whatever stands in a field, the law keeps within what it promises: no throw, no number beyond its bounds, no leave that was not given. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import {
   type CacheControl,
   MAX_DELTA_SECONDS,
@@ -19,6 +18,7 @@ import { storability, storedFields } from '../../src/rfc/storability.ts'
 import { freshen, precondition } from '../../src/rfc/validation.ts'
 import { matches, variantOf } from '../../src/rfc/vary.ts'
 import { FIELD_NAMES, linesOf, valuesOf } from '../support/field-values.ts'
+import fc from '../support/properties.ts'
 
 const RUNS = { numRuns: 2000 }
 const NOW = Date.UTC(2026, 0, 1)

@@ -1,8 +1,8 @@
 /** HTTP-dates are read in all three forms, strictly, and written in one. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { formatHttpDate, parseHttpDate } from '../../src/rfc/http-date.ts'
+import fc from '../support/properties.ts'
 
 const NOW = Date.UTC(2026, 5, 15)
 const EXAMPLE = Date.UTC(1994, 10, 6, 8, 49, 37)

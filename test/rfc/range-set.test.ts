@@ -1,9 +1,9 @@
 /** Several ranges of one body: what is sent of them, and that no set of them is worth more than its whole. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import type { Fields } from '../../src/rfc/heads.ts'
 import { selectRanges } from '../../src/rfc/range-set.ts'
+import fc from '../support/properties.ts'
 import { rangeFields } from '../support/range-fields.ts'
 import { assertObeyed } from '../support/range-oracle.ts'
 

@@ -1,7 +1,6 @@
 /** Ranges: read, resolved, selected and written. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import {
   formatContentRange,
   parseContentRange,
@@ -11,6 +10,7 @@ import {
   unsatisfiedContentRange,
   wantedRanges,
 } from '../../src/rfc/range.ts'
+import fc from '../support/properties.ts'
 
 const MAX = Number.MAX_SAFE_INTEGER
 

@@ -1,11 +1,11 @@
 /** The law compared with another reading of it, http-cache-semantics: they agree but where that one is known to be wrong. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import CachePolicy from 'http-cache-semantics'
 import { freshnessOf, heuristicLifetimeMs, isFresh } from '../../src/rfc/freshness.ts'
 import { formatHttpDate, parseHttpDate } from '../../src/rfc/http-date.ts'
 import { storability } from '../../src/rfc/storability.ts'
+import fc from '../support/properties.ts'
 import { RECEIVED, type Sample, samples } from './support/samples.ts'
 
 /** Whether the response may answer another request without asking the origin. */

@@ -1,7 +1,6 @@
 /** Cache-Status and Proxy-Status: what is written here, any reader of structured fields understands. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { parseList, serializeList, Token } from 'structured-headers'
 import {
   appendMember,
@@ -10,6 +9,7 @@ import {
   formatCacheStatus,
 } from '../../src/rfc/cache-status.ts'
 import { formatProxyStatus } from '../../src/rfc/proxy-status.ts'
+import fc from '../support/properties.ts'
 
 /** The events of RFC 9211 section 4 and those of this proxy. */
 const EVENTS: readonly (readonly [CacheStatus, string])[] = [

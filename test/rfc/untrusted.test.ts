@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import fc from 'fast-check'
 import { parseCacheControl, responseDirectives } from '../../src/rfc/cache-control.ts'
 import { formatCacheStatus } from '../../src/rfc/cache-status.ts'
 import { appendCdnLoop, appendVia, endToEnd, loops } from '../../src/rfc/connection.ts'
@@ -21,6 +20,7 @@ import {
   validatorsOf,
 } from '../../src/rfc/validation.ts'
 import { matches, normalisedEncoding, variantOf } from '../../src/rfc/vary.ts'
+import fc from '../support/properties.ts'
 
 const SILENT = { freshMs: 1000, staleWhileRevalidateMs: 0, staleIfErrorMs: 0 }
 const POLICY = { cookies: 'forward', silentFreshMs: 1000 } as const

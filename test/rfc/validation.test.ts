@@ -1,7 +1,6 @@
 /** Validators asked with, conditions answered, and what a 304 changes. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import type { Fields } from '../../src/rfc/heads.ts'
 import {
   freshen,
@@ -11,6 +10,7 @@ import {
   precondition,
   validatorsOf,
 } from '../../src/rfc/validation.ts'
+import fc from '../support/properties.ts'
 
 const EARLIER = 'Sun, 06 Nov 1994 08:49:36 GMT'
 const LM = 'Sun, 06 Nov 1994 08:49:37 GMT'

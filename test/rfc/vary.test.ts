@@ -1,9 +1,9 @@
 /** Vary: which requests are answered with the same stored response. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import type { Fields, RequestHead } from '../../src/rfc/heads.ts'
 import { matches, normalisedEncoding, variantOf } from '../../src/rfc/vary.ts'
+import fc from '../support/properties.ts'
 
 function request(fields: Fields): RequestHead {
   return { method: 'GET', target: '/', fields }

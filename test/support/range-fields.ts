@@ -1,5 +1,5 @@
 /** Range fields for fast-check: sound ones, ones at the edges of a body, and ones that are nearly sound. */
-import fc from 'fast-check'
+import fc from './properties.ts'
 
 /** Fields about a body of `size` bytes, with up to ten ranges. */
 export function rangeFields(size: number): fc.Arbitrary<string> {

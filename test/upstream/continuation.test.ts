@@ -1,9 +1,9 @@
 /** Bytes of two answers are put together only where everything says that they belong to one thing. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import type { Fields } from '../../src/rfc/heads.ts'
 import { continuing, isResumable, judge, type Plan, planOf } from '../../src/upstream/continuation.ts'
+import fc from '../support/properties.ts'
 
 const REQUEST = { method: 'GET', target: 'seg1.ts', fields: { 'if-none-match': '"0"', accept: '*/*' } }
 const WHOLE = { status: 200, fields: { etag: '"1"', 'content-length': '100' } }

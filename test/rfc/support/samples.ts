@@ -1,6 +1,7 @@
 /** Generated heads of responses, such as origins send and such as none should. */
-import fc from 'fast-check'
+
 import { formatHttpDate } from '../../../src/rfc/http-date.ts'
+import fc from '../../support/properties.ts'
 
 /** When every response is received. */
 export const RECEIVED = Date.UTC(2026, 5, 15, 12)
