@@ -15,6 +15,7 @@ import { openEventDesk } from './http/event-desk.ts'
 import { type Destination, Forwarder } from './http/forwarder.ts'
 import { type Front, openFront } from './http/front.ts'
 import { HeadLines } from './http/head-lines.ts'
+import { isSafeTarget } from './http/request-head.ts'
 import { Sender } from './http/send.ts'
 import { Traffic } from './http/traffic.ts'
 import { AddressBook } from './media/addresses/address-book.ts'
@@ -95,7 +96,12 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     isReserved: (path) => OFFICE.test(path),
   })
   const { slices: slicing, prefetch: prefetching } = config
-  const cache = new Cache({ store, streams, clock, node, slicing, prefetching, addresses, onTrouble })
+  const cache = new Cache({
+    ...{ store, streams, clock, node, slicing, prefetching, addresses, onTrouble },
+    routeOf: (target) => (OFFICE.test(target) || !isSafeTarget(target) ? undefined : table.match(target)),
+    tallyOf: (target) => audience.tallyOf(target),
+  })
+  audience.sessions.onNext((request, next) => cache.prefetch.hint(request, next))
   const destinationOf = (route: Route): Destination => preferredOf(groups, route)
   const forwarder = new Forwarder({
     node,

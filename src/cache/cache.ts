@@ -40,7 +40,7 @@ export class Cache {
   readonly prefetch: Prefetch
 
   constructor(context: CacheContext) {
-    this.#slices = new Slices(context)
+    this.#slices = new Slices(context, (key) => this.prefetch.used(key))
     const guard = new LiveGuard(context, (key) => this.#forget(key))
     this.#context = { ...context, slices: this.#slices, guard }
     this.#groups = new Groups(context.clock())
@@ -49,7 +49,12 @@ export class Cache {
     this.prefetch = new Prefetch({
       ...context,
       options: context.prefetching,
-      send: (errand) => this.#walks.ahead(errand),
+      send: (errand, signal) => {
+        const { route, request, slice } = errand
+        return slice === undefined
+          ? this.#walks.ahead(errand, signal)
+          : this.#slices.ahead({ route, request, head: slice.head }, slice.index, signal)
+      },
     })
   }
 

@@ -1,8 +1,31 @@
 /** What was wanted of a large body, when its slices lie in memory: written at once, like a body that lies there whole. */
+import type { RequestHead } from '../rfc/heads.ts'
 import type { ByteRange } from '../rfc/range.ts'
 import { cut } from '../store/chunks.ts'
-import type { Body, Sliced } from '../store/store.ts'
-import { rangeOfSlice, slicesWithin } from './slice.ts'
+import type { Body, Sliced, Store, StoredHead } from '../store/store.ts'
+import { lengthOf, rangeOfSlice, sliceKey, slicesWithin } from './slice.ts'
+import { rangesWanted } from './slices-wanted.ts'
+
+/** More than this is not written at once: a slow viewer would keep it in memory, evicted or not. */
+const MAX_AT_ONCE_BYTES = 4 * 1024 * 1024
+
+/** The chunks of all slices that the request wants, by index; undefined: they do not all lie in memory, or are too many. */
+export function heldSlices(
+  store: Store,
+  head: StoredHead,
+  sliced: Sliced,
+  request: RequestHead,
+): ReadonlyMap<number, readonly Uint8Array[]> | undefined {
+  const ranges = rangesWanted(head, sliced, request)
+  if (ranges.reduce((sum, range) => sum + lengthOf(range), 0) > MAX_AT_ONCE_BYTES) return undefined
+  const held = new Map<number, readonly Uint8Array[]>()
+  for (const index of ranges.flatMap((range) => [...slicesWithin(sliced, range)])) {
+    const chunks = store.peek(sliceKey(head.key, sliced, index), request)?.body.chunks
+    if (chunks === undefined) return undefined
+    held.set(index, chunks)
+  }
+  return held
+}
 
 export class HeldSlices implements Body {
   readonly chunks = undefined

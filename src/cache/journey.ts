@@ -9,6 +9,7 @@ import type { CacheKey, Sliced, Store, StoredHead, StoredResponse } from '../sto
 import type { Held, UpstreamResponse } from '../upstream/source.ts'
 import type { SliceOptions } from './options.ts'
 import type { PrefetchOptions } from './prefetch/options.ts'
+import type { Tally } from './prefetch/tally.ts'
 import type { Route } from './routes.ts'
 import type { Streams } from './streams.ts'
 
@@ -22,6 +23,10 @@ export interface CacheContext {
   /** Which addresses in manifests are ours. */
   readonly addresses: AddressBook
   readonly prefetching: PrefetchOptions
+  /** The route by which viewers ask for a target; undefined: none of them would be let in with it. */
+  readonly routeOf: (target: string) => Route | undefined
+  /** Where it is counted what was fetched ahead of a stream, by the target of one thing in it. */
+  readonly tallyOf: (target: string) => Tally
   /** A body that broke off, or a background validation that failed: for the log, no viewer is told. */
   readonly onTrouble: (what: string, error: unknown, target: string) => void
 }

@@ -3,8 +3,8 @@ import type { RequestHead } from '../rfc/heads.ts'
 import type { ByteRange } from '../rfc/range.ts'
 import { selectRanges } from '../rfc/range-set.ts'
 import { precondition } from '../rfc/validation.ts'
-import type { Sliced, StoredHead } from '../store/store.ts'
-import { slicesWithin } from './slice.ts'
+import type { Sliced, Store, StoredHead } from '../store/store.ts'
+import { sliceKey, slicesWithin } from './slice.ts'
 
 /** In the order they are sent; none where the answer has no body, or none of this. */
 export function rangesWanted(head: StoredHead, sliced: Sliced, request: RequestHead): readonly ByteRange[] {
@@ -14,7 +14,19 @@ export function rangesWanted(head: StoredHead, sliced: Sliced, request: RequestH
   return selected === 'whole' ? [{ first: 0, last: sliced.size - 1 }] : selected
 }
 
-/** The indices of the slices that have a byte of them, in the order they are sent. */
-export function* slicesWanted(head: StoredHead, sliced: Sliced, request: RequestHead): Generator<number> {
-  for (const range of rangesWanted(head, sliced, request)) yield* slicesWithin(sliced, range)
+/** The first slice that the request wants and that is not stored; undefined: all that it wants is. */
+export function firstMissing(
+  store: Store,
+  head: StoredHead,
+  sliced: Sliced,
+  request: RequestHead,
+): { readonly index: number; readonly isFirst: boolean } | undefined {
+  let isFirst = true
+  for (const range of rangesWanted(head, sliced, request)) {
+    for (const index of slicesWithin(sliced, range)) {
+      if (!store.has(sliceKey(head.key, sliced, index))) return { index, isFirst }
+      isFirst = false
+    }
+  }
+  return undefined
 }

@@ -9,19 +9,18 @@ import type { Body, CacheKey, Sliced, StoredHead, StoredResponse } from '../stor
 import type { UpstreamResponse } from '../upstream/source.ts'
 import { type Flight, Flights, type Part } from './flights.ts'
 import { flow } from './flow.ts'
-import { HeldSlices } from './held-slices.ts'
+import { HeldSlices, heldSlices } from './held-slices.ts'
 import type { CacheContext, Filled, Journey } from './journey.ts'
 import { bindingValidator, exactly, ranged } from './opening.ts'
+import type { Sent } from './prefetch/errands.ts'
 import type { Readiness } from './readiness.ts'
 import type { Route } from './routes.ts'
 import { lengthOf, rangeOfSlice, sliceKey, slicesWithin } from './slice.ts'
 import { judge, SliceError, type Unusable } from './slice-answer.ts'
 import { SlicedBody } from './sliced-body.ts'
-import { rangesWanted, slicesWanted } from './slices-wanted.ts'
+import { firstMissing } from './slices-wanted.ts'
 import { asForAll, shared, urgencyOf } from './upstream-request.ts'
 
-/** More than this is not written at once: a slow viewer would keep it in memory, evicted or not. */
-const MAX_AT_ONCE_BYTES = 4 * 1024 * 1024
 /** How long a body is filled whole after its slices did not fit together. */
 const WHOLE_MS = 60_000
 const MAX_KEYS = 16_384
@@ -44,10 +43,13 @@ export class Slices {
   readonly #flights = new Flights()
   readonly #wholeUntil = new LRUCache<CacheKey, Instant>({ max: MAX_KEYS })
   readonly #changedAt = new LRUCache<CacheKey, Instant>({ max: MAX_KEYS })
+  readonly #onRead: (key: CacheKey) => void
   #landings = 0
 
-  constructor(context: CacheContext) {
+  /** `onRead` is told of each slice that a viewer comes to. */
+  constructor(context: CacheContext, onRead: (key: CacheKey) => void) {
     this.#context = context
+    this.#onRead = onRead
   }
 
   /** Slices on their way. */
@@ -77,21 +79,16 @@ export class Slices {
   held({ head }: StoredResponse, request: RequestHead): StoredResponse | undefined {
     const { sliced } = head
     if (sliced === undefined) return undefined
-    const ranges = rangesWanted(head, sliced, request)
-    if (ranges.reduce((sum, range) => sum + lengthOf(range), 0) > MAX_AT_ONCE_BYTES) return undefined
-    const held = new Map<number, readonly Uint8Array[]>()
-    for (const index of ranges.flatMap((range) => [...slicesWithin(sliced, range)])) {
-      const chunks = this.#context.store.peek(sliceKey(head.key, sliced, index), request)?.body.chunks
-      if (chunks === undefined) return undefined
-      held.set(index, chunks)
-    }
+    const held = heldSlices(this.#context.store, head, sliced, request)
+    if (held === undefined) return undefined
+    for (const index of held.keys()) this.#onRead(sliceKey(head.key, sliced, index))
     return { head, body: new HeldSlices(sliced, held) }
   }
 
   /** Whether all that the request wants is stored somewhere. */
   areStored({ head }: StoredResponse, request: RequestHead): boolean {
     const { sliced } = head
-    return sliced === undefined || this.#firstMissing(head, sliced, request) === undefined
+    return sliced === undefined || firstMissing(this.#context.store, head, sliced, request) === undefined
   }
 
   /** Has the first bytes that the request wants on their way, so that what is wrong with them shows before the head left. */
@@ -102,7 +99,8 @@ export class Slices {
     signal: AbortSignal,
   ): Promise<Readiness> {
     const { sliced } = head
-    const missing = sliced === undefined ? undefined : this.#firstMissing(head, sliced, request)
+    const missing =
+      sliced === undefined ? undefined : firstMissing(this.#context.store, head, sliced, request)
     if (sliced === undefined || missing === undefined) return { kind: 'here' }
     const isRunning = this.#running(sliceKey(head.key, sliced, missing.index), request) !== undefined
     if (!missing.isFirst)
@@ -120,7 +118,7 @@ export class Slices {
   /** A slice came that was not asked for here: with the head of the whole. Taken unless it is stored already. */
   adopt(head: StoredHead, sliced: Sliced, index: number, target: string, response: UpstreamResponse): void {
     const key = sliceKey(head.key, sliced, index)
-    if (this.#context.store.has(key) || this.#flights.has(key)) {
+    if (!this.#isToBeHad(key)) {
       response.cancel()
       return
     }
@@ -143,25 +141,13 @@ export class Slices {
     }
   }
 
-  #firstMissing(
-    head: StoredHead,
-    sliced: Sliced,
-    request: RequestHead,
-  ): { readonly index: number; readonly isFirst: boolean } | undefined {
-    let isFirst = true
-    for (const index of slicesWanted(head, sliced, request)) {
-      if (!this.#context.store.has(sliceKey(head.key, sliced, index))) return { index, isFirst }
-      isFirst = false
-    }
-    return undefined
-  }
-
   async #obtain(claim: Claim, index: number, signal: AbortSignal, part?: ByteRange): Promise<Had> {
     const { store } = this.#context
     const { head, sliced, request } = claim
     const key = sliceKey(head.key, sliced, index)
     // The head is used whenever one of its slices is, so that it is not evicted before them.
     store.use(head.key)
+    this.#onRead(key)
     for (let look = 1; ; look++) {
       const landings = this.#landings
       const inMemory = store.peek(key, request)
@@ -208,11 +194,33 @@ export class Slices {
 
   #expect(claim: Claim, index: number): void {
     const key = sliceKey(claim.head.key, claim.sliced, index)
-    if (this.#context.store.has(key) || this.#flights.has(key)) return
+    if (!this.#isToBeHad(key)) return
     // Waited for, so that it goes on when nobody else does; who comes to it is told what became of it.
     this.#start(claim, index)
       .wait('leader', NEVER)
       .catch(() => undefined)
+  }
+
+  /** Sets out for a slice that nobody asked for yet; undefined: it is here, on its way, or of another body by now. */
+  ahead(asked: Omit<Claim, 'sliced'>, index: number, signal: AbortSignal): Sent | undefined {
+    const { request, head } = asked
+    const { sliced, key } = head
+    if (sliced === undefined || !this.#isToBeHad(sliceKey(key, sliced, index))) return undefined
+    if (this.#context.store.peek(key, request)?.head.sliced?.generation !== sliced.generation)
+      return undefined
+    const claim = { ...asked, sliced }
+    const flight = this.#start(claim, index)
+    const came = this.#wait(claim, flight, 'leader', signal).catch((error: unknown) => {
+      if (!(error instanceof SliceError)) throw error
+    })
+    // One of those who wait is this.
+    const isAwaited = (): boolean => flight.waiting > 1
+    return { head: came.then((had) => had?.filled), landed: flight.landed, isAwaited }
+  }
+
+  /** Neither stored nor on its way. */
+  #isToBeHad(key: CacheKey): boolean {
+    return !this.#context.store.has(key) && !this.#flights.has(key)
   }
 
   #running(key: CacheKey, request: RequestHead): Flight | undefined {

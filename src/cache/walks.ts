@@ -9,9 +9,10 @@ import type { Answer } from './answer.ts'
 import { fill } from './fill.ts'
 import { type Flight, Flights, type Part } from './flights.ts'
 import type { Groups } from './groups.ts'
-import type { FillContext, Filled, HeldFill, Journey, Order, Walk } from './journey.ts'
+import type { FillContext, Filled, HeldFill, Order, Walk } from './journey.ts'
 import { pass } from './pass.ts'
 import { Passes } from './passes.ts'
+import type { Sent } from './prefetch/errands.ts'
 import { isFarAhead } from './range-choice.ts'
 import type { Route } from './routes.ts'
 import { standIn } from './stand-in.ts'
@@ -22,6 +23,8 @@ export interface Setting {
   readonly isBehind?: boolean
   /** Nor has anybody asked for it: it is asked for without credentials. */
   readonly isAhead?: boolean
+  /** Nobody who waits, but somebody who will ask for it, unless this is aborted. */
+  readonly expected?: AbortSignal
   /** The origin holds it until there is something to say. */
   readonly held?: HeldFill
 }
@@ -132,10 +135,11 @@ export class Walks {
     key: CacheKey,
     request: RequestHead,
     stored: StoredResponse | undefined,
-    { isBehind = false, isAhead = false, held }: Setting = {},
+    { isBehind = false, isAhead = false, expected, held }: Setting = {},
   ): Flight {
     let flight: Flight | undefined
-    const isWanted = (): boolean => isBehind || flight === undefined || flight.isAwaited
+    const isWanted = (): boolean =>
+      isBehind || expected?.aborted === false || flight === undefined || flight.isAwaited
     const order = { route, key, request, stored, isWanted, held, isAhead }
     flight = this.#flights.start(key, (signal) => fill(this.#context, order, signal))
     return flight
@@ -154,13 +158,13 @@ export class Walks {
   }
 
   /** Sets out for what nobody asked for yet; undefined: somebody is under way, or it is for one viewer each. */
-  ahead(
-    order: Pick<Order, 'route' | 'key' | 'request'>,
-  ): (Pick<Journey, 'landed'> & { head: Promise<Filled> }) | undefined {
+  ahead(order: Pick<Order, 'route' | 'key' | 'request'>, signal: AbortSignal): Sent | undefined {
     const { route, key, request } = order
     if (this.#flights.has(key) || this.passes.has(key, request, this.#context.clock())) return undefined
-    const flight = this.start(route, key, request, undefined, { isBehind: true, isAhead: true })
-    return { head: flight.wait('leader', NEVER), landed: flight.landed }
+    const flight = this.start(route, key, request, undefined, { isAhead: true, expected: signal })
+    // One of those who wait is this.
+    const isAwaited = (): boolean => flight.waiting > 1
+    return { head: flight.wait('leader', signal), landed: flight.landed, isAwaited }
   }
 
   /** A body that still grows is joined while it is fresh and can be read from its first byte on. */

@@ -11,7 +11,8 @@ const HOST = /^(?:\[[\w.:~!$&'()*+,;=-]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/
 
 /** The request's head. Its target may be in absolute form, which every server accepts (RFC 9112 section 3.2.2). */
 export function requestHead(message: IncomingMessage): RequestHead {
-  return { method: message.method ?? 'GET', target: originForm(message.url ?? '/'), fields: message.headers }
+  const { method = 'GET', url = '/', headers, socket } = message
+  return { method, target: originForm(url), fields: headers, connection: socket }
 }
 
 /** Rejects what no part of Relais may act on; called once for each request that memory does not answer. */
@@ -25,11 +26,15 @@ function faultOf(message: IncomingMessage, request: RequestHead): ErrorName | un
   if (!hasSoundHost(message) || !hasSoundCoding(message)) return 'BAD_REQUEST'
   // OPTIONS * is about the server as a whole (RFC 9110 section 9.3.7).
   if (target === '*' && method === 'OPTIONS') return undefined
-  const path = target.split('?', 1)[0] ?? ''
-  if (!target.startsWith('/') || UNSAFE.test(path)) return 'BAD_TARGET'
+  if (!isSafeTarget(target)) return 'BAD_TARGET'
   // RFC 9110 section 9.3.1: such content has no meaning, and a proxy that reads it differently smuggles requests.
   if ((method === 'GET' || method === 'HEAD') && hasBody(message)) return 'UNEXPECTED_BODY'
   return undefined
+}
+
+/** Whether a target is a path that means the same to everyone on its way. */
+export function isSafeTarget(target: string): boolean {
+  return target.startsWith('/') && !UNSAFE.test(target.split('?', 1)[0] ?? '')
 }
 
 /** RFC 9112 section 3.2: one Host that can be one; HTTP/1.0 did not know it yet. */

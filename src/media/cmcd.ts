@@ -36,6 +36,11 @@ const LATEST = 2
 /** As a member of a dictionary (RFC 9651 section 3.2). */
 const SID = /(?:^|[,\s])sid="([ !#-[\]-~]{1,64})"/
 
+/** Whether a request may say something; cheap enough for every request. */
+export function mayHoldCmcd(target: string, fields: Fields): boolean {
+  return target.includes('CMCD=') || HEADERS.some((name) => fields[name] !== undefined)
+}
+
 /**
  * What a request says, by its headers or, with none of these, by its query; they are never put together. Undefined: it
  * says nothing, is malformed, too long, or of a version that is not known, and then all of it is void (section 6).

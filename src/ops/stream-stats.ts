@@ -1,7 +1,7 @@
 /** What /stats tells of one stream: what its manifest says, how far behind it is, and who watches it. */
 import { type AudienceStats, NO_AUDIENCE } from '../cache/audience/census.ts'
 import type { Stream } from '../cache/streams.ts'
-import type { ManifestFacts } from '../media/facts.ts'
+import { type ManifestFacts, timingOf } from '../media/facts.ts'
 import type { Instant } from '../rfc/heads.ts'
 
 /** One manifest that viewers ask for. */
@@ -9,6 +9,8 @@ export interface StreamStats extends AudienceStats {
   readonly manifest: string
   readonly protocol: 'hls' | 'dash'
   readonly role: string
+  /** Null: this manifest does not say. */
+  readonly kind: 'on-demand' | 'live' | 'low-latency' | null
   /** Null: this manifest does not say. */
   readonly live: boolean | null
   readonly targetDurationSeconds: number | null
@@ -36,6 +38,7 @@ export function describeStream(
     manifest,
     protocol: facts.protocol,
     role: facts.role,
+    kind: kindOf(facts),
     live: 'live' in facts ? facts.live : null,
     targetDurationSeconds: targetDurationMs === undefined ? null : targetDurationMs / 1000,
     windowSeconds: windowMs === undefined ? null : windowMs / 1000,
@@ -48,9 +51,16 @@ export function describeStream(
   }
 }
 
+function kindOf(facts: ManifestFacts): StreamStats['kind'] {
+  const timing = timingOf(facts)
+  if (timing === undefined) return null
+  if (!timing.live) return 'on-demand'
+  return timing.partTargetMs === undefined ? 'live' : 'low-latency'
+}
+
 /** In which the origin says something new; undefined: it will not. */
 function paceOf(facts: ManifestFacts): number | undefined {
-  if (facts.role === 'media') return facts.live ? facts.targetDurationMs : undefined
+  if (facts.role === 'media') return facts.live ? (facts.partTargetMs ?? facts.targetDurationMs) : undefined
   if (facts.role !== 'presentation' || !facts.live) return undefined
   const { minimumUpdatePeriodMs, segmentDurationMs } = facts
   return minimumUpdatePeriodMs === undefined

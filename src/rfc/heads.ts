@@ -18,6 +18,8 @@ export interface RequestHead {
   readonly fields: Fields
   /** Who asks; absent where an answer needs nobody else. */
   readonly asker?: Asker | undefined
+  /** The connection it came by: whoever asks by the same one is the same viewer. Nothing else of it is for here. */
+  readonly connection?: object | undefined
 }
 
 /** What only the door knows of a viewer, and those further in need when they ask on its behalf. */

@@ -51,6 +51,8 @@ test('what a write overtook is not served while the disk still writes it', async
     node: 'test',
     slicing: { bytes: 1024 * 1024, above: 8 * 1024 * 1024 },
     prefetching: { segments: 0, share: 25 },
+    routeOf: () => undefined,
+    tallyOf: () => ({ sent: 0, used: 0, wasted: 0 }),
     addresses: new AddressBook([]),
     onTrouble: () => undefined,
   })

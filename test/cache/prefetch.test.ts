@@ -1,38 +1,13 @@
 /** What viewers ask for next is there before they ask, and nothing is asked of an origin that nobody will want. */
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { startDemo } from '../../src/demo/demo-origin.ts'
 import { barrier, until } from '../support/barrier.ts'
-import { get, type Response } from '../support/client.ts'
+import { get } from '../support/client.ts'
 import { testClock } from '../support/clock.ts'
-import { openOrigin, reply, type TestOrigin } from '../support/origin.ts'
-import { openTestRelais, type TestRelais } from '../support/relais.ts'
-
-const ON = { prefetch: { segments: 2 } }
-
-function vod(count: number, name = 's'): string {
-  const segments = Array.from({ length: count }, (_, index) => `#EXTINF:4,\n${name}${index}.ts\n`)
-  return `#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-PLAYLIST-TYPE:VOD\n${segments.join('')}#EXT-X-ENDLIST\n`
-}
-
-async function openVod(t: TestContext, headers: Record<string, string> = {}): Promise<TestOrigin> {
-  return openOrigin(t, (request, response) => {
-    const target = request.url ?? ''
-    if (target.endsWith('.m3u8')) return reply(response, vod(20, target.includes('high') ? 'high' : 's'))
-    return reply(response, `content of ${target}`, headers)
-  })
-}
-
-/** All that was set out for has come. */
-async function idle(relais: TestRelais): Promise<void> {
-  // What is fetched ahead is looked for in a turn of its own.
-  await new Promise((resolve) => setImmediate(resolve))
-  await until(async () => (await relais.stats()).fills === 0, 'nothing is under way')
-}
-
-function isHit(answer: Response): boolean {
-  return /; hit/.test(String(answer.headers['cache-status']))
-}
+import { openOrigin, reply } from '../support/origin.ts'
+import { openTestRelais } from '../support/relais.ts'
+import { idle, isHit, ON, openVod, vod } from './support/ahead.ts'
 
 test('one viewer at steady play finds every segment after the third in store, and the origin is asked for each once', async (t) => {
   const origin = await openVod(t)
@@ -139,30 +114,44 @@ test('a viewer of DASH finds the next segments of his representation in store, o
   }
 })
 
-test('what lies at other hosts is not asked for, nor a range of a file', async (t) => {
+test('what lies at other hosts is not asked for', async (t) => {
   const other = await openVod(t)
-  const lines = [
-    's0.ts',
-    `${other.url}/film/s1.ts`,
-    '#EXT-X-BYTERANGE:10@0',
-    'all.ts',
-    '#EXT-X-BYTERANGE:10@10',
-    'all.ts',
-  ]
-  const text = lines.map((line) => (line.startsWith('#') ? line : `#EXTINF:4,\n${line}`)).join('\n')
+  const list = vod(3).replace('s1.ts', `${other.url}/film/s1.ts`)
   const origin = await openOrigin(t, (request, response) =>
-    reply(
-      response,
-      request.url?.endsWith('.m3u8')
-        ? `#EXTM3U\n#EXT-X-VERSION:4\n#EXT-X-TARGETDURATION:4\n${text}\n#EXT-X-ENDLIST\n`
-        : 'segment',
-    ),
+    reply(response, request.url?.endsWith('.m3u8') ? list : 'segment'),
   )
   const relais = await openTestRelais(t, { origins: [origin.url], file: { prefetch: { segments: 10 } } })
   await get(`${relais.url}/film/a.m3u8`)
   await get(`${relais.url}/film/s0.ts`)
   await idle(relais)
-  assert.deepEqual([origin.count(), other.count()], [2, 0])
+  assert.deepEqual([origin.count(), origin.count('/film/s2.ts'), other.count()], [3, 1, 0])
+})
+
+test('what belongs to a longer route is fetched by that, and what no viewer can ask for is not fetched', async (t) => {
+  const list = vod(6)
+    .replace('s1.ts', '/ads/s1.ts')
+    .replace('s2.ts', '/-/s2.ts')
+    .replace('s3.ts', '/stats')
+    .replace('s4.ts', 'a%2F..%2F..%2Fs4.ts')
+  const [films, ads] = [
+    await openOrigin(t, (request, response) =>
+      reply(response, request.url?.endsWith('.m3u8') ? list : 'of films'),
+    ),
+    await openOrigin(t, (_request, response) => reply(response, 'of ads')),
+  ]
+  const routes = [
+    { prefix: '/', origins: [films.url] },
+    { prefix: '/ads/', origins: [`${ads.url}/spots/`] },
+  ]
+  const relais = await openTestRelais(t, { file: { prefetch: { segments: 10 }, routes } })
+  await get(`${relais.url}/film/a.m3u8`)
+  await get(`${relais.url}/film/s0.ts`)
+  await idle(relais)
+  const asked = (origin: typeof films): string[] => origin.asked.map(({ target }) => target)
+  assert.deepEqual(asked(films), ['/film/a.m3u8', '/film/s0.ts', '/film/s5.ts'])
+  assert.deepEqual(asked(ads), ['/spots/s1.ts'])
+  const answer = await get(`${relais.url}/ads/s1.ts`)
+  assert.deepEqual([isHit(answer), answer.body.toString()], [true, 'of ads'])
 })
 
 test('the origin itself can name what comes next', async (t) => {

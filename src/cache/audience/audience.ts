@@ -1,11 +1,13 @@
 /** Who watches which stream, and what became of all that was asked of it. */
 import { LRUCache } from 'lru-cache'
+import { mayHoldCmcd } from '../../media/cmcd.ts'
 import type { DashFacts } from '../../media/facts.ts'
 import { placeOf } from '../../media/place.ts'
 import type { Forwarded } from '../../rfc/cache-status.ts'
 import type { Clock, Instant, RequestHead } from '../../rfc/heads.ts'
 import type { StoredHead } from '../../store/store.ts'
 import type { Outcome } from '../answer.ts'
+import type { Tally } from '../prefetch/tally.ts'
 import type { News, Streams } from '../streams.ts'
 import { type AudienceStats, countAudience } from './census.ts'
 import { Renditions } from './renditions.ts'
@@ -96,6 +98,11 @@ export class Audience {
     return spot
   }
 
+  /** Where it is counted what was fetched ahead of the stream that a target belongs to. */
+  tallyOf(target: string): Tally {
+    return this.#find({ target }, undefined).ahead
+  }
+
   took(spot: Spot, bytes: number): void {
     spot.bytes += bytes
   }
@@ -110,11 +117,15 @@ export class Audience {
   }
 
   #seen(connection: Connection, request: RequestHead, spot: Spot, now: Instant): void {
-    // Who has a session is counted by it: one connection of a proxy carries many.
-    if (request.fields['cmcd-session'] !== undefined || request.target.includes('CMCD=')) {
-      this.#sessions.note(request, spot, now)
+    if (!mayHoldCmcd(request.target, request.fields)) {
+      this.#saw(connection, spot, now)
       return
     }
+    // Who has a session is counted by it: one connection of a proxy carries many.
+    this.#sessions.note(request, spot, now, () => this.#saw(connection, spot, now))
+  }
+
+  #saw(connection: Connection, spot: Spot, now: Instant): void {
     if (spot === this.#nowhere) return
     const seat = this.#seatOf.get(connection) ?? this.#sit(connection)
     seat.touch(spot, now)
@@ -128,7 +139,7 @@ export class Audience {
     return seat
   }
 
-  #find({ target }: RequestHead, head: StoredHead | undefined): Spot {
+  #find({ target }: Pick<RequestHead, 'target'>, head: StoredHead | undefined): Spot {
     const path = pathOf(target)
     const spot = this.#spots.get(path) ?? this.#nearest(path)
     if (head !== undefined) this.#byHead.set(head, spot)

@@ -2,9 +2,13 @@
 import type { Forwarded } from '../../rfc/cache-status.ts'
 import type { Instant } from '../../rfc/heads.ts'
 import type { Outcome } from '../answer.ts'
+import { noneAhead, type Tally } from '../prefetch/tally.ts'
 import type { Seat } from './seat.ts'
 import type { Session } from './sessions.ts'
 import { lineOf, noneForwarded, type Spot } from './spot.ts'
+
+/** A stream has one; more are a player's jest. */
+const MAX_CONTENTS = 8
 
 /** Of one manifest and all that it lists. */
 export interface AudienceStats {
@@ -17,12 +21,17 @@ export interface AudienceStats {
   readonly hitRatio: number | null
   readonly forwarded: Readonly<Record<Forwarded, number>>
   readonly bytesToViewers: number
+  /** What was fetched ahead of its viewers: sent = used + wasted + those nobody has asked for yet. */
+  readonly prefetch: Readonly<Tally>
   readonly cmcd: {
     readonly sessions: number
+    /** What they say that they play (`cid`), at most MAX_CONTENTS, those of most sessions first. */
+    readonly contents: readonly string[]
     readonly bufferMinMs: number | null
     readonly bufferMedianMs: number | null
     readonly stalls: number
     readonly startups: number
+    readonly startupMedianMs: number | null
     readonly bitrateMedianKbps: number | null
     readonly throughputMedianKbps: number | null
   }
@@ -33,6 +42,7 @@ class Count {
   readonly forwarded = noneForwarded()
   readonly renditions = new Set<Spot>()
   readonly sessions: Session[] = []
+  readonly ahead = noneAhead()
   connections = 0
   bytes = 0
   stalls = 0
@@ -44,6 +54,7 @@ class Count {
     this.bytes += spot.bytes
     this.stalls += spot.stalls
     this.startups += spot.startups
+    for (const word of keysOf(this.ahead)) this.ahead[word] += spot.ahead[word]
   }
 
   stats(): AudienceStats {
@@ -57,12 +68,15 @@ class Count {
       hitRatio: total === 0 ? null : Math.round(((hit + stale + collapsed) / total) * 10_000) / 10_000,
       forwarded: this.forwarded,
       bytesToViewers: this.bytes,
+      prefetch: this.ahead,
       cmcd: {
         sessions: this.sessions.length,
+        contents: contentsOf(this.sessions),
         bufferMinMs: buffers[0] ?? null,
         bufferMedianMs: medianOf(buffers),
         stalls: this.stalls,
         startups: this.startups,
+        startupMedianMs: medianOf(known(this.sessions.map(({ startupMs }) => startupMs))),
         bitrateMedianKbps: medianOf(known(this.sessions.map(({ bitrateKbps }) => bitrateKbps))),
         throughputMedianKbps: medianOf(known(this.sessions.map(({ throughputKbps }) => throughputKbps))),
       },
@@ -100,6 +114,16 @@ export function countAudience(
   for (const seat of seats) for (const spot of watching(seat)) of(spot).connections++
   for (const session of sessions) for (const spot of watching(session.seat)) of(spot).sessions.push(session)
   return new Map([...counts].map(([spot, count]) => [spot.name, count.stats()]))
+}
+
+function contentsOf(sessions: readonly Session[]): readonly string[] {
+  const counts = new Map<string, number>()
+  for (const { content } of sessions)
+    if (content !== undefined) counts.set(content, (counts.get(content) ?? 0) + 1)
+  return [...counts]
+    .sort(([, one], [, other]) => other - one)
+    .slice(0, MAX_CONTENTS)
+    .map(([content]) => content)
 }
 
 function known(values: readonly (number | undefined)[]): readonly number[] {

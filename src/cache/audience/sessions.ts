@@ -1,6 +1,6 @@
 /** What players tell of themselves (CMCD), session by session; read behind the answers, and no more of it than is cheap. */
 import { LRUCache } from 'lru-cache'
-import { type Cmcd, type CmcdEvent, readCmcd } from '../../media/cmcd.ts'
+import { type Cmcd, type CmcdEvent, type NextObject, readCmcd } from '../../media/cmcd.ts'
 import type { Clock, Instant, RequestHead } from '../../rfc/heads.ts'
 import { Seat } from './seat.ts'
 import type { Spot } from './spot.ts'
@@ -19,6 +19,10 @@ export interface Session {
   bufferMs: number | undefined
   bitrateKbps: number | undefined
   throughputKbps: number | undefined
+  /** From the wish to play to the first picture. */
+  startupMs: number | undefined
+  /** What it says that it plays (`cid`). */
+  content: string | undefined
   isUrgent: boolean
   spot: Spot | undefined
 }
@@ -27,6 +31,7 @@ interface Report {
   readonly request: RequestHead
   readonly spot: Spot
   readonly at: Instant
+  readonly onNameless: () => void
 }
 
 export interface CmcdStats {
@@ -42,6 +47,7 @@ export interface CmcdStats {
 export class Sessions {
   readonly #clock: Clock
   readonly #bySid = new LRUCache<string, Session>({ max: MAX_SESSIONS })
+  #onNext: (request: RequestHead, next: readonly NextObject[]) => void = () => undefined
   #waiting: Report[] = []
   #secondBegan: Instant = 0
   #readInSecond = 0
@@ -56,14 +62,19 @@ export class Sessions {
     this.#clock = clock
   }
 
-  /** Takes a request whose player speaks; it is read when the answers of this turn have left. */
-  note(request: RequestHead, spot: Spot, now: Instant): void {
+  /** `listener` hears what players say that they will ask for next (`nor`), as long as they play; it must not throw. */
+  onNext(listener: (request: RequestHead, next: readonly NextObject[]) => void): void {
+    this.#onNext = listener
+  }
+
+  /** Takes a request whose player speaks; it is read when the answers of this turn have left. `onNameless`: of no session. */
+  note(request: RequestHead, spot: Spot, now: Instant, onNameless: () => void = () => undefined): void {
     if (this.#waiting.length >= MAX_WAITING) {
       this.#skipped++
       return
     }
     if (this.#waiting.length === 0) setImmediate(() => this.#readAll())
-    this.#waiting.push({ request, spot, at: now })
+    this.#waiting.push({ request, spot, at: now, onNameless })
   }
 
   /** Events count for the spot that their session asked of last. False: too many came in this second, and these are lost. */
@@ -101,15 +112,17 @@ export class Sessions {
   #readAll(): void {
     const reports = this.#waiting
     this.#waiting = []
-    for (const { request, spot, at } of reports) {
+    for (const { request, spot, at, onNameless } of reports) {
       if (!this.#mayRead(at, 1)) {
         this.#skipped++
         continue
       }
       const cmcd = readCmcd(request.target, request.fields)
+      if (cmcd?.sid === undefined) onNameless()
       if (cmcd === undefined) continue
       this.#reports++
       this.#learn(cmcd, spot, at, false)
+      if (cmcd.nor.length > 0 && !isAtRest(cmcd)) this.#onNext(request, cmcd.nor)
     }
   }
 
@@ -125,7 +138,7 @@ export class Sessions {
   }
 
   #learn(cmcd: Cmcd, asked: Spot | undefined, now: Instant, isRebuffering: boolean): void {
-    const { sid, bl, br, mtp, ot, bs, su } = cmcd
+    const { sid, cid, bl, br, mtp, msd, ot, bs, su } = cmcd
     const session = sid === undefined ? undefined : this.#of(sid, now)
     const spot = asked ?? session?.spot
     if (spot !== undefined) {
@@ -137,6 +150,8 @@ export class Sessions {
     session.isUrgent = su
     session.bufferMs = bl ?? session.bufferMs
     session.throughputKbps = mtp ?? session.throughputKbps
+    session.startupMs = msd ?? session.startupMs
+    if (cid !== undefined && cid !== session.content) session.content = copied(cid)
     // That of the sound would hide that of the picture.
     if (ot !== 'a') session.bitrateKbps = br ?? session.bitrateKbps
     session.heardAt = now
@@ -154,10 +169,12 @@ export class Sessions {
       bufferMs: undefined,
       bitrateKbps: undefined,
       throughputKbps: undefined,
+      startupMs: undefined,
+      content: undefined,
       isUrgent: false,
       spot: undefined,
     }
-    this.#bySid.set(sid, session)
+    this.#bySid.set(copied(sid), session)
     return session
   }
 
@@ -169,4 +186,14 @@ export class Sessions {
       this.#bySid.delete(sid)
     }
   }
+}
+
+/** What was cut from a text keeps the whole of it in memory. */
+function copied(text: string): string {
+  return structuredClone(text)
+}
+
+/** Paused, or at an end: what it says that comes next may never come. */
+function isAtRest({ pr, sta }: Cmcd): boolean {
+  return pr === 0 || sta === 'a' || sta === 'e' || sta === 'f' || sta === 'q'
 }

@@ -1,6 +1,7 @@
 /** One place that is watched: a manifest, or one rendition of an MPD, with all that was asked of it. */
 import type { Forwarded } from '../../rfc/cache-status.ts'
 import type { Outcome } from '../answer.ts'
+import { noneAhead, type Tally } from '../prefetch/tally.ts'
 
 /** Of a manifest that does not tell the length of its segments. */
 const DEFAULT_PACE_MS = 6_000
@@ -18,6 +19,8 @@ export class Spot {
   /** CMCD: reports of a stall, and beginnings, searches and recoveries. */
   stalls = 0
   startups = 0
+  /** Fetched ahead of its viewers. */
+  readonly ahead: Tally = noneAhead()
   /** Who asked within it watches still. */
   windowMs = PACES * DEFAULT_PACE_MS
   /** What lists it; undefined: nothing that is known. */

@@ -1,21 +1,25 @@
 /** Ahead of the viewers: what they will ask for next is fetched before they do. */
 import { LRUCache } from 'lru-cache'
+import { type NextObject, sidOf } from '../../media/cmcd.ts'
 import { readCmsdStatic } from '../../media/cmsd.ts'
 import { type ManifestFacts, timingOf } from '../../media/facts.ts'
+import { kindOf, type MediaKind } from '../../media/kind.ts'
 import { placeOf } from '../../media/place.ts'
 import { type Upcoming, upcomingDash, upcomingLive } from '../../media/upcoming.ts'
 import { omitFields } from '../../rfc/connection.ts'
 import { type Clock, type Fields, fieldValue, type Instant, type RequestHead } from '../../rfc/heads.ts'
+import type { RangeSpec } from '../../rfc/range.ts'
 import type { CacheKey, Store, StoredHead } from '../../store/store.ts'
-import { cacheKey } from '../key.ts'
+import type { CacheContext } from '../journey.ts'
 import type { Route } from '../routes.ts'
 import type { News, Streams } from '../streams.ts'
 import { type ErrandContext, Errands, type PrefetchStats } from './errands.ts'
+import type { Viewer } from './followers.ts'
+import { goalsOf, plainRange } from './goals.ts'
 import type { PrefetchOptions } from './options.ts'
 import { Renditions } from './renditions.ts'
+import { Seen, type Sight } from './seen.ts'
 
-/** One segment is asked for by a city; once in so long it is asked what comes after it. */
-const REPEAT_MS = 5_000
 /** Segments that wait to be looked into; more are not looked into. */
 const MAX_ASKED = 256
 /** In one turn of the loop: each may mean that long playlists are searched. */
@@ -27,6 +31,9 @@ const USUAL_PACE_MS = 6_000
 /** How long nothing more is fetched ahead of a rendition whose segments may not be kept. */
 const VAIN_MS = 60_000
 const MAX_VAIN = 1_000
+
+/** What viewers play; of what they read besides nothing follows. */
+const PLAYED: ReadonlySet<string> = new Set<MediaKind>(['segment', 'text', 'init', 'progressive'])
 
 /** What speaks for one viewer alone: nothing is asked for on his word that he did not ask for. */
 const OF_ONE_VIEWER: ReadonlySet<string> = new Set([
@@ -42,7 +49,7 @@ const OF_ONE_VIEWER: ReadonlySet<string> = new Set([
   'pragma',
 ])
 
-export interface PrefetchContext {
+export interface PrefetchContext extends Pick<CacheContext, 'routeOf' | 'tallyOf'> {
   readonly store: Store
   readonly streams: Streams
   readonly clock: Clock
@@ -54,6 +61,21 @@ interface Asked {
   readonly route: Route
   readonly request: RequestHead
   readonly head: StoredHead
+  readonly sight: Sight
+}
+
+/** As in what is upcoming, where players say it of themselves: they know ranges that count from the end. */
+type Ahead = Omit<Upcoming, 'range'> & { readonly range: RangeSpec | undefined }
+
+/** Where things that come next were heard of. */
+interface Origin {
+  readonly fields: Fields
+  readonly paceMs: number
+  /** What nothing more is fetched ahead of for a while, when one of them turns out to be of no use. */
+  readonly manifest: string
+  readonly isHint: boolean
+  /** Whether a file of which nothing is stored is begun for the sake of a range of it. */
+  readonly mayBegin: boolean
 }
 
 export class Prefetch {
@@ -61,17 +83,17 @@ export class Prefetch {
   readonly #isOn: boolean
   readonly #renditions: Renditions
   readonly #errands: Errands
-  readonly #seenAt = new WeakMap<StoredHead, Instant>()
+  readonly #seen = new Seen()
   /** By manifest. */
   readonly #vainUntil = new LRUCache<string, Instant>({ max: MAX_VAIN })
   readonly #asked: Asked[] = []
 
   constructor(context: PrefetchContext) {
-    const { store, streams, clock, options, send } = context
+    const { store, streams, clock, options, send, tallyOf } = context
     this.#context = context
     this.#isOn = options.segments > 0
     this.#renditions = new Renditions(streams)
-    this.#errands = new Errands({ store, clock, share: options.share, send })
+    this.#errands = new Errands({ store, clock, share: options.share, send, tallyOf })
     if (this.#isOn) streams.onNews((news) => this.#onNews(news))
   }
 
@@ -79,32 +101,50 @@ export class Prefetch {
     return this.#errands.stats()
   }
 
+  /** A viewer came to what is stored by this key. */
+  used(key: CacheKey): void {
+    this.#errands.used(key)
+  }
+
   /** A viewer was given something stored. Costs a look into a map; what follows from it is done in a later turn. */
   asked(route: Route, request: RequestHead, head: StoredHead, now: Instant): void {
-    if (!this.#isOn || (head.kind !== 'segment' && head.kind !== 'text' && head.kind !== 'init')) return
-    const seenAt = this.#seenAt.get(head)
-    if (seenAt !== undefined && now - seenAt < REPEAT_MS) return
-    this.#seenAt.set(head, now)
-    if (this.#asked.length >= MAX_ASKED || request.method !== 'GET') return
-    if (this.#asked.push({ route, request, head }) === 1) setImmediate(() => this.#lookAhead())
+    if (!this.#isOn || !PLAYED.has(head.kind) || request.method !== 'GET') return
+    const known = this.#seen.lately(head, request, now)
+    if (known !== undefined) {
+      // Others stand where he does: what is on its way for them is for him, too, and what was for him no more.
+      const { rendition, place, keys } = known
+      if (this.#errands.isBusy && rendition !== undefined)
+        this.#errands.follow(viewerOf(request), rendition, place, keys)
+      return
+    }
+    this.#errands.used(head.key)
+    const sight = this.#seen.note(head, request, now)
+    if (this.#asked.length >= MAX_ASKED) return
+    if (this.#asked.push({ route, request, head, sight }) === 1) setImmediate(() => this.#lookAhead())
   }
 
   /**
-   * A player said what it will ask for next (CMCD `nor`), relative to what it asks for now. Addresses that lead elsewhere
-   * are nobody's, and ranges are not fetched ahead.
+   * A player said what it will ask for next (CMCD `nor`), relative to what it asked for. Of it as much is believed as
+   * would be fetched ahead without: media, by the route of the request itself, and ranges of what is held in slices.
    */
-  hint(route: Route, request: RequestHead, address: string): void {
-    if (!this.#isOn) return
-    const place = placeOf(request.target, address)
-    if (place !== undefined) {
-      this.#want(
-        route,
-        [{ place, what: 'segment', range: undefined }],
-        request.fields,
-        USUAL_PACE_MS,
-        request.target,
-      )
-    }
+  hint(request: RequestHead, next: readonly NextObject[]): void {
+    const route = this.#context.routeOf(request.target)
+    if (!this.#isOn || route === undefined || request.method !== 'GET') return
+    const keys = this.#hinted(route, request, next)
+    const rendition = this.#renditions.nameOf(request.target)
+    this.#errands.add(viewerOf(request), rendition, placeWithin(request), keys)
+  }
+
+  /** What stands in hints and may be asked for, is; addresses that lead elsewhere are nobody's. */
+  #hinted(route: Route, { target, fields }: RequestHead, next: readonly NextObject[]): readonly CacheKey[] {
+    const upcoming = next.slice(0, this.#context.options.segments).flatMap(({ address, range }): Ahead[] => {
+      const place = placeOf(target, address)
+      if (place?.kind !== 'here' || this.#context.routeOf(place.target) !== route) return []
+      return PLAYED.has(kindOf(place.target)) ? [{ place, what: 'segment', range }] : []
+    })
+    const manifest = pathOf(target)
+    const from = { fields, paceMs: USUAL_PACE_MS, manifest, isHint: true, mayBegin: false }
+    return this.#want(upcoming, from)
   }
 
   #lookAhead(): void {
@@ -112,63 +152,122 @@ export class Prefetch {
     if (this.#asked.length > 0) setImmediate(() => this.#lookAhead())
   }
 
-  #after({ route, request, head }: Asked): void {
+  #after({ route, request, head, sight }: Asked): void {
+    const named = readCmsdStatic(fieldValue(head.fields, 'cmsd-static'))?.nor
+    const hinted = named === undefined ? [] : this.#hinted(route, request, [named])
+    const listed = this.#listed(route, request, head) ?? this.#further(request, head)
+    const rendition = this.#renditions.nameOf(request.target)
+    const place = placeWithin(request)
+    // What he asked for is on its way as well, perhaps.
+    const keys = [head.key, ...hinted, ...listed]
+    this.#seen.learn(sight, rendition, place, keys)
+    this.#errands.follow(viewerOf(request), rendition, place, keys)
+  }
+
+  /** What manifests list after it; undefined: none that is known lists it. */
+  #listed(route: Route, request: RequestHead, head: StoredHead): readonly CacheKey[] | undefined {
     const { clock, options } = this.#context
     const { target, fields } = request
     const now = clock()
-    this.#errands.used(head.key)
-    const named = readCmsdStatic(fieldValue(head.fields, 'cmsd-static'))?.nor
-    if (named !== undefined && named.range === undefined) this.hint(route, request, named.address)
+    const range = plainRange(request)
     // As the playlist has it, without what the player says of itself; then with a token that the playlist has as well.
     const plain = route.prefix + head.key.slice(route.base.length)
     for (const name of plain === target ? [target] : [plain, target]) {
-      const next = this.#renditions.after(name, options.segments, now)
+      const next = this.#renditions.after({ target: name, range }, options.segments, now)
       if (next === undefined) continue
       const { manifest, facts, upcoming } = next
       this.#renditions.watch(manifest, { target: name, fields, at: now })
-      this.#want(route, upcoming, fields, paceOf(facts), manifest)
-      return
+      const isOver = 'live' in facts && !facts.live
+      return this.#want(upcoming, {
+        fields,
+        paceMs: paceOf(facts),
+        manifest,
+        isHint: false,
+        // What is still being written at the origin would be taken for all that there is.
+        mayBegin: isOver,
+      })
     }
+    return undefined
+  }
+
+  /** Of one file in ranges that nothing lists (DASH with an index in the file): as much again as was asked for. */
+  #further(request: RequestHead, head: StoredHead): readonly CacheKey[] {
+    const range = plainRange(request)
+    const place = placeOf(request.target, '')
+    if (head.sliced === undefined || range === undefined || place === undefined) return []
+    const length = (range.last - range.first + 1) * this.#context.options.segments
+    const further = { first: range.last + 1, last: range.last + length }
+    const { target, fields } = request
+    const from = { fields, paceMs: USUAL_PACE_MS, manifest: pathOf(target), isHint: false, mayBegin: false }
+    return this.#want([{ place, what: 'segment', range: further }], from)
   }
 
   /** What a new version of a live manifest lists, of the renditions that are being watched. */
-  #onNews({ route, target, stream, before }: News): void {
+  #onNews({ target, stream, before }: News): void {
     const { manifest, facts, readAt } = stream
     this.#renditions.learn(manifest, facts)
     const paceMs = paceOf(facts)
     const since = readAt - WATCHED_PACES * paceMs
     const watched = this.#renditions.watchedSince(manifest, since)
+    const wanted = (upcoming: readonly Upcoming[], fields: Fields): void => {
+      const from = { fields, paceMs, manifest, isHint: false, mayBegin: false }
+      this.#errands.forMany(this.#want(upcoming, from))
+    }
     if (facts.role === 'media' && facts.live) {
       // Whoever asks for a playlist again and again plays it; who asks once looks what there is.
       const isPolled = before !== undefined && before.readAt >= since
       if (!isPolled && watched.length === 0) return
       const known = before?.facts.role === 'media' ? before.facts : undefined
-      this.#want(route, upcomingLive(known, facts, target), watched[0]?.fields ?? {}, paceMs, manifest)
+      wanted(upcomingLive(known, facts, target), watched[0]?.fields ?? {})
     }
     if (facts.role === 'presentation' && facts.live) {
       const { segments } = this.#context.options
       for (const { target: last, fields } of watched)
-        this.#want(route, upcomingDash(facts, manifest, last, segments, readAt), fields, paceMs, manifest)
+        wanted(upcomingDash(facts, manifest, last, segments, readAt), fields)
     }
   }
 
-  /** What is promised and not there yet is not for here, nor a part of a file, nor what lies elsewhere. */
-  #want(route: Route, upcoming: readonly Upcoming[], asked: Fields, paceMs: number, manifest: string): void {
-    const now = this.#context.clock()
-    if ((this.#vainUntil.get(manifest) ?? 0) > now) return
+  /** What is promised and not there yet is not for here, nor what lies elsewhere. Answers the keys of all that was wanted. */
+  #want(upcoming: readonly Ahead[], from: Origin): readonly CacheKey[] {
+    const { clock, store, routeOf } = this.#context
+    const { manifest, paceMs, isHint, mayBegin } = from
+    const now = clock()
+    if ((this.#vainUntil.get(manifest) ?? 0) > now) return []
     const onVain = (): void => {
-      this.#vainUntil.set(manifest, this.#context.clock() + VAIN_MS)
+      this.#vainUntil.set(manifest, clock() + VAIN_MS)
     }
-    const fields = omitFields(asked, OF_ONE_VIEWER)
+    const fields = omitFields(from.fields, OF_ONE_VIEWER)
+    const keys = new Set<CacheKey>()
     for (const { place, what, range } of upcoming) {
-      if (place.kind !== 'here' || range !== undefined || (what !== 'segment' && what !== 'init')) continue
+      if (place.kind !== 'here' || (what !== 'segment' && what !== 'init')) continue
       const { target } = place
-      if (!target.startsWith(route.prefix)) continue
-      const key: CacheKey = cacheKey(route, target)
-      const request = { method: 'GET', target, fields }
-      this.#errands.want({ route, key, request, until: now + paceMs, paceMs, onVain })
+      const route = routeOf(target)
+      if (route === undefined) continue
+      for (const goal of goalsOf(store, route, { method: 'GET', target, fields }, range, mayBegin)) {
+        // Two ranges of a file that is yet to be begun: it is begun with the first.
+        if (keys.has(goal.key)) continue
+        keys.add(goal.key)
+        this.#errands.want({ ...goal, isHint, until: now + paceMs, paceMs, onVain })
+      }
     }
+    return [...keys]
   }
+}
+
+/** A session of CMCD; without, a connection. Undefined: nobody can tell. */
+function viewerOf({ target, fields, connection }: RequestHead): Viewer | undefined {
+  return sidOf(target, fields) ?? connection
+}
+
+/** What tells one place of a rendition from another. */
+function placeWithin({ target, fields }: RequestHead): string {
+  const range = fieldValue(fields, 'range')
+  return range === undefined ? pathOf(target) : `${pathOf(target)} ${range}`
+}
+
+function pathOf(target: string): string {
+  const question = target.indexOf('?')
+  return question < 0 ? target : target.slice(0, question)
 }
 
 function paceOf(facts: ManifestFacts): number {

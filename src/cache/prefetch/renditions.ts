@@ -4,6 +4,7 @@ import type { ManifestFacts } from '../../media/facts.ts'
 import { placeOf } from '../../media/place.ts'
 import { type Upcoming, upcomingDash, upcomingListed } from '../../media/upcoming.ts'
 import type { Fields, Instant } from '../../rfc/heads.ts'
+import type { ByteRange } from '../../rfc/range.ts'
 import type { Streams } from '../streams.ts'
 
 const MAX_FOLDERS = 10_000
@@ -13,6 +14,12 @@ const MAX_DEPTH = 6
 const MAX_WATCHED = 10_000
 /** Renditions of one MPD that are watched at once, and played as far apart as viewers are. */
 const MAX_IN_MANIFEST = 32
+
+/** A segment by its address, and by its range where it is a part of a file. */
+export interface Segment {
+  readonly target: string
+  readonly range?: ByteRange | undefined
+}
 
 /** A segment that a viewer asked for. */
 export interface Watched {
@@ -55,17 +62,27 @@ export class Renditions {
     }
   }
 
+  /** What all segments have in common that are of one rendition with this one, as far as is known. */
+  nameOf(target: string): string {
+    const name = withoutNumber(target)
+    const manifest = this.#lastFound.get(name)
+    if (manifest === undefined) return name
+    // No path contains a space.
+    return this.#streams.of(manifest)?.facts.role === 'media' ? manifest : `${manifest} ${name}`
+  }
+
   /** The `count` segments after the one that was asked for; undefined: no manifest is known that names it. */
-  after(target: string, count: number, now: Instant): Next | undefined {
+  after(asked: Segment, count: number, now: Instant): Next | undefined {
+    const { target } = asked
     const name = withoutNumber(target)
     const known = this.#lastFound.get(name)
-    const again = known === undefined ? undefined : this.#nextIn(known, target, count, now)
+    const again = known === undefined ? undefined : this.#nextIn(known, asked, count, now)
     if (again !== undefined && again.upcoming.length > 0) return again
     let folder = folderOf(target)
     let atEdge: Next | undefined
     for (let depth = 0; depth < MAX_DEPTH && folder !== ''; depth++) {
       for (const manifest of this.#byFolder.get(folder) ?? []) {
-        const next = this.#nextIn(manifest, target, count, now)
+        const next = this.#nextIn(manifest, asked, count, now)
         if (next !== undefined && next.upcoming.length > 0) {
           this.#lastFound.set(name, manifest)
           return next
@@ -78,10 +95,10 @@ export class Renditions {
     return atEdge
   }
 
-  #nextIn(manifest: string, target: string, count: number, now: Instant): Next | undefined {
+  #nextIn(manifest: string, asked: Segment, count: number, now: Instant): Next | undefined {
     const facts = this.#streams.of(manifest)?.facts
     if (facts === undefined) return undefined
-    return { manifest, facts, upcoming: following(facts, manifest, target, count, now) }
+    return { manifest, facts, upcoming: following(facts, manifest, asked, count, now) }
   }
 
   watch(manifest: string, watched: Watched): void {
@@ -103,15 +120,15 @@ export class Renditions {
 function following(
   facts: ManifestFacts,
   manifest: string,
-  target: string,
+  asked: Segment,
   count: number,
   now: Instant,
 ): readonly Upcoming[] {
   switch (facts.role) {
     case 'media':
-      return upcomingListed(facts, manifest, { target }, count)
+      return upcomingListed(facts, manifest, asked, count)
     case 'presentation':
-      return upcomingDash(facts, manifest, target, count, now)
+      return upcomingDash(facts, manifest, asked.target, count, now)
     case 'multivariant':
     case 'patch':
       return []
