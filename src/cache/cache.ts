@@ -209,6 +209,8 @@ export class Cache {
     const { stored } = verdict
     this.prefetch.asked(route, request, stored.head, now)
     const ttl = remainingSeconds(stored.head.freshness, now)
+    if (this.prefetch.isDue(route, request.target, stored.head, now) && !this.#reloads.isReload(request))
+      this.#walks.validateBehind(route, key, request, stored)
     if (verdict.kind === 'serve')
       return { kind: 'stored', outcome: 'hit', stored, status: { hit: true, ttl } }
     if (verdict.why === 'stale-while-revalidate') this.#walks.validateBehind(route, key, request, stored)

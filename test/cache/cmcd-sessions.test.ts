@@ -1,5 +1,6 @@
 /** What players say of themselves is told in /stats and in the log, and costs no more than is set aside for it. */
 import assert from 'node:assert/strict'
+import { Agent, request } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { Sessions } from '../../src/cache/audience/sessions.ts'
 import { Spot } from '../../src/cache/audience/spot.ts'
@@ -48,15 +49,63 @@ test('sessions, buffers, stalls, startups, bitrates and throughputs are told, fr
   const { cmcd, viewers } = await filmAfter(relais, 6)
   assert.deepEqual(cmcd, {
     sessions: 3,
+    contents: [],
     bufferMinMs: 100,
     bufferMedianMs: 5000,
     stalls: 1,
     startups: 2,
+    startupMedianMs: null,
     bitrateMedianKbps: 2400,
     throughputMedianKbps: 9500,
   })
   // The connections of `get` are closed, and those that carried sessions were none of their own.
   assert.equal(viewers, 3)
+})
+
+test('a run of urgent requests is one beginning, though manifests among them are in no hurry', async (t) => {
+  const relais = await openFilm(t)
+  const requests = [
+    'ot=m,sid="a",su',
+    'ot=m,sid="a"',
+    'ot=i,sid="a",su',
+    'bl=0,ot=v,sid="a",su',
+    'ot=v,sid="a"',
+  ]
+  for (const cmcd of [...requests, 'bs,ot=v,sid="a",su', 'ot=m,sid="a"', 'ot=v,sid="a",su'])
+    await get(relais.url + inQuery(cmcd))
+  const { cmcd } = await filmAfter(relais, 8)
+  assert.deepEqual([cmcd.startups, cmcd.stalls], [2, 1])
+})
+
+test('what players say of contents and of the time they took to start is told', async (t) => {
+  const relais = await openFilm(t)
+  for (const cmcd of [
+    'cid="film",msd=900,sid="a",v=2',
+    'cid="film",sid="a",v=2',
+    'cid="other",msd=400,sid="b",v=2',
+    'cid="film",msd=2000,sid="c",v=2',
+    'sid="d"',
+  ])
+    await get(relais.url + inQuery(cmcd))
+  const { cmcd } = await filmAfter(relais, 5)
+  assert.deepEqual([cmcd.contents, cmcd.startupMedianMs], [['film', 'other'], 900])
+})
+
+test('a player that speaks of no session is a viewer by its connection', async (t) => {
+  const relais = await openFilm(t)
+  const agent = new Agent({ keepAlive: true })
+  t.after(() => agent.destroy())
+  for (const headers of [{}, { 'cmcd-request': 'bl=900' }, { 'cmcd-request': 'bl=,,' }]) {
+    const path = Object.keys(headers).length === 0 ? inQuery('bl=900') : '/seg1.ts'
+    await new Promise((resolve, reject) => {
+      const asked = request(relais.url + path, { agent, headers }, (response) =>
+        response.resume().on('end', resolve),
+      )
+      asked.on('error', reject).end()
+    })
+  }
+  const { viewers, cmcd } = await filmAfter(relais, 2)
+  assert.deepEqual([viewers, cmcd.sessions], [1, 0])
 })
 
 test('who is not heard of any more is no viewer, and after ten minutes no session', async (t) => {

@@ -1,13 +1,16 @@
 /** What viewers ask for next is there before they ask, and nothing is asked of an origin that nobody will want. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Renewals } from '../../src/cache/prefetch/renewals.ts'
 import { startDemo } from '../../src/demo/demo-origin.ts'
 import { barrier, until } from '../support/barrier.ts'
 import { get } from '../support/client.ts'
 import { testClock } from '../support/clock.ts'
+import { mediaFacts } from '../support/media-facts.ts'
 import { openOrigin, reply } from '../support/origin.ts'
 import { openTestRelais } from '../support/relais.ts'
 import { idle, isHit, ON, openVod, vod } from './support/ahead.ts'
+import { freshnessFor, routeOf } from './support/route.ts'
 
 test('one viewer at steady play finds every segment after the third in store, and the origin is asked for each once', async (t) => {
   const origin = await openVod(t)
@@ -79,6 +82,61 @@ test('twenty viewers of a live channel seldom wait for the origin, and nobody as
   assert.ok(waited <= requests * 0.02, `${waited} of ${requests} waited`)
   assert.ok(!asked.some((target) => target.includes('/270p/') || target.includes('/360p')), 'not one segment')
   t.diagnostic(`${waited} of ${requests} requests waited; ${JSON.stringify((await relais.stats()).prefetch)}`)
+})
+
+for (const { when, segments, maxAge, earlyMs, dueMs } of [
+  { when: 'in the last quarter of its time', segments: 2, maxAge: 3, earlyMs: 2_200, dueMs: 2_300 },
+  {
+    when: 'from half its time on when a segment is due',
+    segments: 2,
+    maxAge: 8,
+    earlyMs: 3_900,
+    dueMs: 4_100,
+  },
+  { when: 'never where that is turned off', segments: 0, maxAge: 8, earlyMs: 3_900, dueMs: 7_900 },
+]) {
+  test(`a live playlist is asked for anew while it is still fresh, and its segments are not: ${when}`, async (t) => {
+    const live = vod(5).replace('#EXT-X-PLAYLIST-TYPE:VOD\n', '').replace('#EXT-X-ENDLIST\n', '')
+    const origin = await openOrigin(t, (request, response) =>
+      reply(response, request.url?.endsWith('.m3u8') ? live : 'segment', {
+        'cache-control': `max-age=${maxAge}`,
+      }),
+    )
+    const relais = await openTestRelais(t, { origins: [origin.url], file: { prefetch: { segments } } })
+    for (const path of ['/a.m3u8', '/a.ts']) await get(relais.url + path)
+    let at = 0
+    for (const [ms, expected] of [
+      [earlyMs, 1],
+      [dueMs, segments > 0 ? 2 : 1],
+      // Another quarter of its time: fresh again where it was asked for, and not due.
+      [maxAge * 1000 + 100, 2],
+    ] as const) {
+      relais.clock.advance(ms - at)
+      at = ms
+      const answer = await get(`${relais.url}/a.m3u8`)
+      assert.equal(isHit(answer), segments > 0 || at < maxAge * 1000, `after ${ms} ms`)
+      if (at < maxAge * 1000) assert.ok(isHit(await get(`${relais.url}/a.ts`)))
+      await idle(relais)
+      assert.deepEqual([origin.count('/a.m3u8'), origin.count('/a.ts')], [expected, 1], `after ${ms} ms`)
+    }
+  })
+}
+
+test('a live playlist that has stood still for two segments is not asked for more often than any other', () => {
+  const renewals = new Renewals()
+  const facts = mediaFacts('#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\na.ts\n')
+  const stream = { manifest: '/a.m3u8', facts, readAt: 0, generation: 1 }
+  const news = { target: '/a.m3u8', route: routeOf(), stream }
+  renewals.learn({ ...news, before: undefined }, 4_000)
+  renewals.learn({ ...news, stream: { ...stream, readAt: 2_000 }, before: stream }, 4_000)
+  const dueMs = (bornAt: number): number => {
+    const freshness = freshnessFor({ bornAt, freshUntil: bornAt + 1_000 })
+    for (let ms = 0; ms < 1_000; ms += 10) if (renewals.isDue('/a.m3u8', freshness, bornAt + ms)) return ms
+    return 1_000
+  }
+  assert.deepEqual([dueMs(2_500), dueMs(4_000), dueMs(6_800), dueMs(8_000)], [750, 500, 500, 750])
+  const stale = freshnessFor({ bornAt: 4_000, freshUntil: 5_000 })
+  assert.equal(renewals.isDue('/a.m3u8', stale, 5_000), false, 'what is stale is asked for anyway')
 })
 
 test('a viewer of DASH finds the next segments of his representation in store, of a film and live', async (t) => {

@@ -147,7 +147,8 @@ export class Sessions {
       if (su && session?.isUrgent !== true) spot.startups++
     }
     if (session === undefined) return
-    session.isUrgent = su
+    // A manifest says nothing of the buffer, so it ends no run.
+    session.isUrgent = su || (session.isUrgent && ot === 'm')
     session.bufferMs = bl ?? session.bufferMs
     session.throughputKbps = mtp ?? session.throughputKbps
     session.startupMs = msd ?? session.startupMs

@@ -18,6 +18,7 @@ import type { Viewer } from './followers.ts'
 import { goalsOf, plainRange } from './goals.ts'
 import type { PrefetchOptions } from './options.ts'
 import { Renditions } from './renditions.ts'
+import { Renewals } from './renewals.ts'
 import { Seen, type Sight } from './seen.ts'
 
 /** Segments that wait to be looked into; more are not looked into. */
@@ -84,6 +85,7 @@ export class Prefetch {
   readonly #renditions: Renditions
   readonly #errands: Errands
   readonly #seen = new Seen()
+  readonly #renewals = new Renewals()
   /** By manifest. */
   readonly #vainUntil = new LRUCache<string, Instant>({ max: MAX_VAIN })
   readonly #asked: Asked[] = []
@@ -121,6 +123,12 @@ export class Prefetch {
     const sight = this.#seen.note(head, request, now)
     if (this.#asked.length >= MAX_ASKED) return
     if (this.#asked.push({ route, request, head, sight }) === 1) setImmediate(() => this.#lookAhead())
+  }
+
+  /** Whether a live manifest that a viewer is given fresh is to be asked for anew behind his back. */
+  isDue(route: Route, target: string, { isLive, freshness }: StoredHead, now: Instant): boolean {
+    if (isLive !== true || !this.#isOn || !this.#renewals.isDue(pathOf(target), freshness, now)) return false
+    return (route.source.spare?.(this.#context.options.share) ?? 1) > 0
   }
 
   /**
@@ -203,10 +211,12 @@ export class Prefetch {
   }
 
   /** What a new version of a live manifest lists, of the renditions that are being watched. */
-  #onNews({ target, stream, before }: News): void {
+  #onNews(news: News): void {
+    const { target, stream, before } = news
     const { manifest, facts, readAt } = stream
     this.#renditions.learn(manifest, facts)
     const paceMs = paceOf(facts)
+    this.#renewals.learn(news, paceMs)
     const since = readAt - WATCHED_PACES * paceMs
     const watched = this.#renditions.watchedSince(manifest, since)
     const wanted = (upcoming: readonly Upcoming[], fields: Fields): void => {
