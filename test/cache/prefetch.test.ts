@@ -87,11 +87,11 @@ test('twenty viewers of a live channel seldom wait for the origin, and nobody as
 for (const { when, segments, maxAge, earlyMs, dueMs } of [
   { when: 'in the last quarter of its time', segments: 2, maxAge: 3, earlyMs: 2_200, dueMs: 2_300 },
   {
-    when: 'from half its time on when a segment is due',
+    when: 'from a third of its time on when a segment is due',
     segments: 2,
     maxAge: 8,
-    earlyMs: 3_900,
-    dueMs: 4_100,
+    earlyMs: 3_500,
+    dueMs: 3_700,
   },
   { when: 'never where that is turned off', segments: 0, maxAge: 8, earlyMs: 3_900, dueMs: 7_900 },
 ]) {
@@ -134,7 +134,7 @@ test('a live playlist that has stood still for two segments is not asked for mor
     for (let ms = 0; ms < 1_000; ms += 10) if (renewals.isDue('/a.m3u8', freshness, bornAt + ms)) return ms
     return 1_000
   }
-  assert.deepEqual([dueMs(2_500), dueMs(4_000), dueMs(6_800), dueMs(8_000)], [750, 500, 500, 750])
+  assert.deepEqual([dueMs(2_500), dueMs(4_000), dueMs(7_000), dueMs(8_000)], [750, 340, 340, 750])
   const stale = freshnessFor({ bornAt: 4_000, freshUntil: 5_000 })
   assert.equal(renewals.isDue('/a.m3u8', stale, 5_000), false, 'what is stale is asked for anyway')
 })

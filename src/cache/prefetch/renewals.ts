@@ -9,7 +9,10 @@ const MAX_MANIFESTS = 10_000
 /** The last share of its time in which it is asked for anew behind a hit, */
 const LATE = 1 / 4
 /** and when the next segment is due: whoever hears of that first waits for the segment, too. */
-const DUE = 1 / 2
+const DUE = 2 / 3
+/** It is heard of with some delay, and so is expected too late, if anything. In its lengths. */
+const EXPECTED = 0.9
+const GIVEN_UP = 2
 
 interface Motion {
   readonly movedAt: Instant
@@ -31,7 +34,7 @@ export class Renewals {
     const motion = this.#motions.get(manifest)
     const paces = motion === undefined ? 0 : (now - motion.movedAt) / motion.paceMs
     // What is two segments late has stopped, and comes no sooner for being asked for more often.
-    const share = paces >= 1 && paces < 2 ? DUE : LATE
+    const share = paces >= EXPECTED && paces < GIVEN_UP ? DUE : LATE
     return freshUntil - now <= (freshUntil - bornAt) * share
   }
 }
