@@ -68,8 +68,8 @@ interface Asked {
 /** As in what is upcoming, where players say it of themselves: they know ranges that count from the end. */
 type Ahead = Omit<Upcoming, 'range'> & { readonly range: RangeSpec | undefined }
 
-/** Where things that come next were heard of. */
-interface Origin {
+/** On whose word things are fetched ahead, and what holds for them. */
+interface Word {
   readonly fields: Fields
   readonly paceMs: number
   /** What nothing more is fetched ahead of for a while, when one of them turns out to be of no use. */
@@ -238,7 +238,7 @@ export class Prefetch {
   }
 
   /** What is promised and not there yet is not for here, nor what lies elsewhere. Answers the keys of all that was wanted. */
-  #want(upcoming: readonly Ahead[], from: Origin): readonly CacheKey[] {
+  #want(upcoming: readonly Ahead[], from: Word): readonly CacheKey[] {
     const { clock, store, routeOf } = this.#context
     const { manifest, paceMs, isHint, mayBegin } = from
     const now = clock()
