@@ -95,7 +95,8 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     isReserved: (path) => OFFICE.test(path),
   })
   const { slices: slicing, prefetch: prefetching } = config
-  const cache = new Cache({ store, streams, clock, node, slicing, prefetching, addresses, onTrouble })
+  const judged = { store, streams, clock, node, routes: table, addresses, onTrouble }
+  const cache = new Cache({ ...judged, slicing, prefetching })
   const destinationOf = (route: Route): Destination => preferredOf(groups, route)
   const forwarder = new Forwarder({
     node,

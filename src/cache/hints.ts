@@ -6,7 +6,7 @@ import { omitFields } from '../rfc/connection.ts'
 import type { Fields, Instant, RequestHead } from '../rfc/heads.ts'
 import type { CacheKey } from '../store/store.ts'
 import { heldHeadTimeoutMs } from './held-fill.ts'
-import type { FillContext, Filled } from './journey.ts'
+import type { FillContext, Filled, HeldFill } from './journey.ts'
 import { cacheKey } from './key.ts'
 import type { Route } from './routes.ts'
 import type { News } from './streams.ts'
@@ -21,6 +21,8 @@ const DECLINED_MS = 60_000
 const MAX_HINTS = 2
 
 const CREDENTIALS: ReadonlySet<string> = new Set(['authorization', 'cookie', 'range', 'if-range'])
+
+const NO_PLAYLIST = { plainKey: undefined, wanted: undefined }
 
 interface Watched {
   /** Of the last who reloaded: what is asked for ahead is asked as they would. */
@@ -59,7 +61,7 @@ export class Hints {
     // Who needs credentials is not asked in their name.
     const { fields } = watched
     if (fields['authorization'] !== undefined) return
-    const held = { headTimeoutMs: heldHeadTimeoutMs(facts.targetDurationMs), plainKey: undefined }
+    const held = { headTimeoutMs: heldHeadTimeoutMs(facts.targetDurationMs), ...NO_PLAYLIST }
     for (const { address } of facts.hints.slice(0, MAX_HINTS)) {
       const place = placeOf(stream.manifest, address)
       if (place?.kind !== 'here' || !place.target.startsWith(route.prefix)) continue
@@ -68,13 +70,7 @@ export class Hints {
     }
   }
 
-  #fetch(
-    route: Route,
-    playlist: CacheKey,
-    address: string,
-    request: RequestHead,
-    held: { readonly headTimeoutMs: number; readonly plainKey: undefined },
-  ): void {
+  #fetch(route: Route, playlist: CacheKey, address: string, request: RequestHead, held: HeldFill): void {
     const key = cacheKey(route, request.target)
     if (this.#walks.has(key) || this.#context.store.peek(key, request) !== undefined) return
     const controller = new AbortController()

@@ -4,7 +4,7 @@ import { type ManifestFacts, timingOf } from '../media/facts.ts'
 import type { MediaKind } from '../media/kind.ts'
 import { admissionOf } from '../media/lifetimes.ts'
 import { type FreshnessOptions, freshnessOf, shortened } from '../rfc/freshness.ts'
-import type { Fields, ReceivedHead } from '../rfc/heads.ts'
+import { type Fields, isMissing, type ReceivedHead } from '../rfc/heads.ts'
 import { formatHttpDate } from '../rfc/http-date.ts'
 import { type CookiePolicy, storability, storedFields } from '../rfc/storability.ts'
 import { variantOf } from '../rfc/vary.ts'
@@ -36,7 +36,7 @@ export function describe(
   if (!isFramed(head)) return 'unframed'
   const told = freshnessOf(head, silent, heldBy(order))
   // What is missing at the live edge is about to be there, whatever an error page says of itself.
-  const isAboutToCome = (head.status === 404 || head.status === 410) && facts.stream?.live === true
+  const isAboutToCome = isMissing(head.status) && facts.stream?.live === true
   const freshness = isAboutToCome ? shortened(told, silent.freshMs) : told
   if (KEPT_WHEN_TOLD.has(kind) && !freshness.explicit) return 'kind'
   const isManifestOfLive = manifest !== undefined && (timingOf(manifest) ?? facts.stream)?.live === true

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type Answer, Cache } from '../../src/cache/cache.ts'
-import type { Route } from '../../src/cache/routes.ts'
+import { type Route, RouteTable } from '../../src/cache/routes.ts'
 import { Streams } from '../../src/cache/streams.ts'
 import { AddressBook } from '../../src/media/addresses/address-book.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
@@ -41,6 +41,7 @@ function setStage(t: TestContext): Stage {
     node: 'test',
     slicing: { bytes: 1024 * 1024, above: 8 * 1024 * 1024 },
     addresses: new AddressBook([]),
+    routes: new RouteTable([]),
     prefetching: { segments: 0, share: 25 },
     onTrouble: () => undefined,
   })

@@ -132,9 +132,10 @@ export class Prefetch {
   }
 
   /** What a new version of a live manifest lists, of the renditions that are being watched. */
-  #onNews({ route, target, stream, before }: News): void {
+  #onNews({ route, target, stream, before, isRecalled }: News): void {
     const { manifest, facts, readAt } = stream
     this.#renditions.learn(manifest, facts)
+    if (isRecalled) return
     const paceMs = paceOf(facts)
     const since = readAt - WATCHED_PACES * paceMs
     const watched = this.#renditions.watchedSince(manifest, since)
