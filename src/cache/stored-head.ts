@@ -13,6 +13,9 @@ import { isCoded, withVary } from './codings.ts'
 import type { FillContext, NotKept, Order } from './journey.ts'
 import { silenceOf } from './silence.ts'
 
+/** RFC 8470 section 5.2: it speaks of one request and its instant, whatever lifetime it was given. */
+const TOO_EARLY = 425
+
 const CODINGS_IGNORED: ReadonlySet<string> = new Set(['accept-encoding'])
 const KEPT_WHEN_TOLD: ReadonlySet<MediaKind> = new Set(['key', 'steering'])
 
@@ -25,6 +28,7 @@ export function describe(
   manifest: ManifestFacts | undefined,
 ): StoredHead | NotKept {
   const { request, route } = order
+  if (head.status === TOO_EARLY) return 'status'
   const facts = { manifest, stream: context.streams.timingOf(request.target) }
   const silent = silenceOf(kind, facts, request, head)
   const reason = storability(request, head, { cookies: route.cookies, silentFreshMs: silent.freshMs })
