@@ -102,7 +102,10 @@ test('after a write nobody is refused by what the playlist said before', async (
 })
 
 /** A viewer looks for a segment that is not there yet, and while the origin looks for it the playlist lists it. */
-async function listedMeanwhile(t: TestContext): Promise<{
+async function listedMeanwhile(
+  t: TestContext,
+  wasMissing = false,
+): Promise<{
   scene: Scene
   before: Promise<Response>
   after: Promise<readonly Response[]>
@@ -111,6 +114,13 @@ async function listedMeanwhile(t: TestContext): Promise<{
   const { relais, held } = scene
   await scene.ask(PLAYLIST)
   relais.clock.advance(2_100)
+  if (wasMissing) {
+    const earlier = scene.ask('/live/s13.ts')
+    await until(() => held.length === 1, 'the origin looks for it')
+    scene.let('not yet', 404)
+    assert.equal((await earlier).status, 404)
+    relais.clock.advance(1_000)
+  }
   // 1. A viewer asks too early.
   const before = scene.ask('/live/s13.ts')
   await until(() => held.length === 1, 'the origin looks for it')
@@ -133,6 +143,15 @@ test('a segment that is listed while somebody fetches it is fetched once', async
   await settled(scene.relais)
   assert.match(String((await scene.ask('/live/s13.ts')).headers['cache-status']), /; hit/)
   assert.equal(scene.origin.count('/live/s13.ts'), 1)
+})
+
+test('a segment that was missing is fetched once by those who come before and after it is listed', async (t) => {
+  const { scene, before, after } = await listedMeanwhile(t, true)
+  scene.let('segment')
+  for (const { status } of [await before, ...(await after)]) assert.equal(status, 200)
+  await settled(scene.relais)
+  assert.match(String((await scene.ask('/live/s13.ts')).headers['cache-status']), /; hit/)
+  assert.equal(scene.origin.count('/live/s13.ts'), 2)
 })
 
 test('that a segment is missing is told to the one who asked before it was listed, and to nobody after', async (t) => {
