@@ -56,3 +56,20 @@ test('a multivariant playlist is a stream and tells no timing', () => {
   assert.equal(streams.timingOf('/live/a.ts'), undefined)
   assert.equal(streams.list().length, 1)
 })
+
+test('what is recalled from store is known where nothing else is, takes the place of none that is newer, and is told apart', () => {
+  const streams = new Streams()
+  const heard: [boolean, number][] = []
+  streams.onNews(({ isRecalled, readAt }) => heard.push([isRecalled, readAt]))
+  streams.learn(ROUTE, '/live/a.m3u8', playlist(4_000), version(1_000, true))
+  assert.equal(streams.timingOf('/live/a.ts')?.targetDurationMs, 4_000)
+  streams.learn(ROUTE, '/live/a.m3u8', playlist(2_000), version(5_000))
+  streams.learn(ROUTE, '/live/a.m3u8?token=1', playlist(4_000), version(1_000, true))
+  assert.equal(streams.timingOf('/live/a.ts')?.targetDurationMs, 2_000)
+  assert.equal(streams.of('/live/a.m3u8')?.readAt, 5_000)
+  assert.deepEqual(heard, [
+    [true, 1_000],
+    [false, 5_000],
+    [true, 1_000],
+  ])
+})
