@@ -8,6 +8,7 @@ import type { Answer, PassedAnswer, StoredAnswer } from './answer.ts'
 import { begun } from './beginning.ts'
 import { Codings } from './codings.ts'
 import { decide, type Verdict } from './decide.ts'
+import { Forgetting } from './forgetting.ts'
 import { Groups } from './groups.ts'
 import { afterHead } from './head-news.ts'
 import type { CacheContext, FillContext } from './journey.ts'
@@ -15,12 +16,13 @@ import { cacheKey } from './key.ts'
 import { LiveGuard } from './live-guard.ts'
 import { pass } from './pass.ts'
 import { Prefetch } from './prefetch/prefetch.ts'
+import { Recollection } from './recollection.ts'
+import { isReload } from './reload.ts'
 import { Reloads } from './reloads.ts'
 import type { Route } from './routes.ts'
 import { Slices } from './slices.ts'
 import { passOr } from './stand-in.ts'
 import { Walks } from './walks.ts'
-import { Writes } from './writes.ts'
 import { writtenKeys } from './written.ts'
 
 export type { Answer, Outcome, PassedAnswer, StoredAnswer } from './answer.ts'
@@ -35,17 +37,30 @@ export class Cache {
   readonly #walks: Walks
   readonly #reloads: Reloads
   readonly #codings = new Codings()
-  readonly #writes = new Writes()
+  readonly #forgetting: Forgetting
+  readonly #recollection: Recollection
   /** Ahead of the viewers. */
   readonly prefetch: Prefetch
 
   constructor(context: CacheContext) {
     this.#slices = new Slices(context, (key) => this.prefetch.used(key))
-    const guard = new LiveGuard(context, (key) => this.#forget(key))
+    const guard = new LiveGuard(context, {
+      before: (key, at) => this.#forgetting.before(key, at),
+      missing: (key) => this.#forgetting.missing(key),
+    })
     this.#context = { ...context, slices: this.#slices, guard }
     this.#groups = new Groups(context.clock())
     this.#walks = new Walks(this.#context, this.#groups)
-    this.#reloads = new Reloads(this.#context, this.#groups, this.#walks, this.#served.bind(this))
+    this.#forgetting = new Forgetting(this.#context, this.#walks)
+    this.#recollection = new Recollection(context, guard)
+    this.#reloads = new Reloads({
+      context: this.#context,
+      groups: this.#groups,
+      walks: this.#walks,
+      forgetting: this.#forgetting,
+      recollection: this.#recollection,
+      serve: this.#served.bind(this),
+    })
     this.prefetch = new Prefetch({
       ...context,
       options: context.prefetching,
@@ -65,14 +80,14 @@ export class Cache {
 
   /** What memory can answer at once, awaiting nothing; undefined: ask `answer`. */
   immediate(route: Route, request: RequestHead): StoredAnswer | undefined {
-    if (this.#reloads.isReload(request)) {
+    if (isReload(request)) {
       const reloaded = this.#reloads.immediate(route, request)
       const stored = reloaded === undefined ? undefined : this.#codings.atOnce(reloaded.stored, request)
       return reloaded === undefined || stored === undefined ? undefined : { ...reloaded, stored }
     }
     const key = cacheKey(route, request.target)
     const found = this.#context.store.peek(key, request)
-    if (found === undefined || this.#writes.isUntrue(found.head)) return undefined
+    if (found === undefined || this.#forgetting.isUntrue(found.head)) return undefined
     const held = found.head.sliced === undefined ? found : this.#slices.held(found, request)
     if (held === undefined) return undefined
     const stored = this.#groups.judged(held)
@@ -91,7 +106,7 @@ export class Cache {
    */
   async answer(route: Route, request: RequestHead, signal: AbortSignal): Promise<Answer> {
     if (loops(request.fields, this.#context.node)) throw new RelaisError('LOOP')
-    const answer = this.#reloads.isReload(request)
+    const answer = isReload(request)
       ? await this.#reloads.answer(route, request, signal, (plain) => this.#answer(route, plain, signal))
       : await this.#answer(route, request, signal)
     if (answer.kind === 'passed') return answer
@@ -102,8 +117,8 @@ export class Cache {
     const key = cacheKey(route, request.target)
     let collapsed: false | undefined
     for (let look = 1; ; look++) {
-      const found = await this.#context.store.get(key, request)
-      const isThere = found !== undefined && !this.#writes.isUntrue(found.head)
+      const found = await this.#recollection.get(route, key, request)
+      const isThere = found !== undefined && !this.#forgetting.isUntrue(found.head)
       const stored = isThere ? this.#judged(route, request, found) : undefined
       const now = this.#context.clock()
       const verdict = decide(route, request, stored, now)
@@ -167,24 +182,9 @@ export class Cache {
     await Promise.all(writtenKeys(routes, route, target, answer).map((key) => this.#invalidate(key)))
   }
 
-  /** What is stored is gone at once, and what is on its way does not stay. */
-  #forget(key: CacheKey): void {
-    for (const flight of this.#walks.detach(key)) {
-      void flight.landed.then(() => this.#context.store.delete(key))
-    }
-    const stored = this.#context.store.peek(key, { method: 'GET', target: '/', fields: {} })
-    void this.#context.store.delete(key)
-    if (stored !== undefined) void this.#slices.forget(stored.head)
-  }
-
   async #invalidate(key: CacheKey): Promise<void> {
-    const { clock, store } = this.#context
-    // A fill under way may bring what was true before the write: nobody joins it, and it does not stay.
-    const gone = this.#walks.detach(key).map(({ landed }) => landed.then(() => store.delete(key)))
-    this.#writes.overtook(key, clock(), gone)
-    const stored = await store.get(key, { method: 'GET', target: '/', fields: {} })
-    await store.delete(key)
-    if (stored !== undefined) await this.#slices.forget(stored.head)
+    this.#reloads.forget(key)
+    await this.#forgetting.all(key)
   }
 
   /** The answer to a HEAD tells of what is stored as well (RFC 9111 section 4.3.5). */
@@ -209,7 +209,7 @@ export class Cache {
     const { stored } = verdict
     this.prefetch.asked(route, request, stored.head, now)
     const ttl = remainingSeconds(stored.head.freshness, now)
-    if (this.prefetch.isDue(route, request.target, stored.head, now) && !this.#reloads.isReload(request))
+    if (this.prefetch.isDue(route, request.target, stored.head, now) && !isReload(request))
       this.#walks.validateBehind(route, key, request, stored)
     if (verdict.kind === 'serve')
       return { kind: 'stored', outcome: 'hit', stored, status: { hit: true, ttl } }

@@ -190,7 +190,9 @@ async function receive(
   const stored = asNewest(order.held, described, manifest?.facts)
   // What is for one viewer says nothing of what others were shown.
   const isForAll = manifest !== undefined && typeof stored !== 'string'
-  const judged = isForAll ? await context.guard.judge(order, response, manifest.facts) : undefined
+  const judged = isForAll
+    ? await context.guard.judge(order, response, manifest.facts, stored.variant)
+    : undefined
   if (judged?.kind === 'instead') {
     return receive(context, order, withoutCookies(route, judged.response), isCut, land)
   }
@@ -198,7 +200,12 @@ async function receive(
     land()
     return { kind: 'stored', ...judged.kept, fwdStatus: head.status }
   }
-  if (manifest !== undefined) context.streams.learn(route, request.target, manifest.facts, head.receivedAt)
+  if (manifest !== undefined) {
+    const { requestedAt: askedAt, receivedAt: readAt } = head
+    const variant = typeof stored === 'string' ? {} : stored.variant
+    const version = { readAt, askedAt, variant, isRecalled: false }
+    context.streams.learn(route, request.target, manifest.facts, version)
+  }
   if (typeof stored === 'string') {
     land()
     return { kind: 'not-storable', reason: stored, response: manifest?.response ?? response, isAsked: true }

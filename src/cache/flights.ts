@@ -1,5 +1,5 @@
 /** One fill per key: those who ask while it runs walk with it. */
-import type { RequestHead } from '../rfc/heads.ts'
+import { type Instant, isMissing, type RequestHead } from '../rfc/heads.ts'
 import { matches } from '../rfc/vary.ts'
 import type { CacheKey, StoredResponse } from '../store/store.ts'
 import type { Filled, Journey } from './journey.ts'
@@ -14,14 +14,17 @@ export type Part = 'leader' | 'follower'
 export class Flight {
   readonly #journey: Journey
   readonly #controller: AbortController
+  readonly setOutAt: Instant
   #waiting = 0
   #filled: Filled | undefined
   /** What may not be stored was asked for with the leader's own fields, and goes to nobody else. */
   #isLeaderHere = true
+  #isKnownToBeThere = false
 
-  constructor(journey: Journey, controller: AbortController) {
+  constructor(journey: Journey, controller: AbortController, setOutAt: Instant) {
     this.#journey = journey
     this.#controller = controller
+    this.setOutAt = setOutAt
     journey.outcome.then(
       (filled) => {
         this.#filled = filled
@@ -35,6 +38,17 @@ export class Flight {
     return this.#journey.landed
   }
 
+  /** What it brought, once nothing more will come; undefined: it failed. Never rejects. */
+  get brought(): Promise<Filled | undefined> {
+    const { landed, outcome } = this.#journey
+    return landed.then(() => outcome).catch(() => undefined) // those who wait for it are told why
+  }
+
+  /** Since it set out it was heard that the thing exists: that it is missing is no answer for who has not caused it. */
+  listed(): void {
+    this.#isKnownToBeThere = true
+  }
+
   /** How many wait for the head. */
   get waiting(): number {
     return this.#waiting
@@ -45,16 +59,27 @@ export class Flight {
     return this.#waiting > 0
   }
 
+  /** Whether its head is still to come. */
+  get isPending(): boolean {
+    return this.#filled === undefined && !this.#controller.signal.aborted
+  }
+
   /** Whether a request that comes now may walk along: until the head is here anyone, then those it fits. */
   takes(request: RequestHead, mayJoin: (stored: StoredResponse) => boolean): boolean {
     // Given up, it fails in a moment, and with a reason that concerns nobody who comes now.
-    if (this.#filled === undefined) return !this.#controller.signal.aborted
+    if (this.#filled === undefined) return this.isPending
     return (
       this.#filled.kind === 'stored' &&
       this.#filled.withdrawn === undefined &&
+      this.believes(this.#filled.stored) &&
       matches(this.#filled.stored.head.variant, request) &&
       mayJoin(this.#filled.stored)
     )
+  }
+
+  /** Whether what it brought is for others than the one who caused it. */
+  believes({ head }: StoredResponse): boolean {
+    return !this.#isKnownToBeThere || !isMissing(head.status)
   }
 
   /** Waits for the head. Rejects with what went wrong, or with the signal's reason when the viewer leaves first. */
@@ -84,7 +109,7 @@ export class Flight {
 }
 
 export class Flights {
-  readonly #byKey = new Map<CacheKey, Flight[]>()
+  readonly #byKey = new Map<CacheKey, readonly Flight[]>()
   readonly #detached = new Set<Flight>()
 
   /** How many are under way. */
@@ -115,29 +140,33 @@ export class Flights {
     return this.#byKey.has(key)
   }
 
-  /** From now on nobody finds the flights of this key; they go on for those who are with them. */
-  detach(key: CacheKey): readonly Flight[] {
-    const flights = this.#byKey.get(key) ?? []
-    this.#byKey.delete(key)
+  /** Those of this key that may be joined. */
+  of(key: CacheKey): readonly Flight[] {
+    return this.#byKey.get(key) ?? []
+  }
+
+  /** From now on nobody finds the flights of this key that set out before (absent: all); they go on for those who are with them. */
+  detach(key: CacheKey, before: Instant = Number.POSITIVE_INFINITY): readonly Flight[] {
+    const flights = this.of(key).filter(({ setOutAt }) => setOutAt < before)
     for (const flight of flights) {
+      this.#remove(key, flight)
       this.#detached.add(flight)
       flight.landed.then(() => this.#detached.delete(flight))
     }
     return flights
   }
 
-  start(key: CacheKey, journey: (signal: AbortSignal) => Journey): Flight {
+  /** `setOutAt`: absent where nothing is ever told apart by it. */
+  start(key: CacheKey, journey: (signal: AbortSignal) => Journey, setOutAt: Instant = 0): Flight {
     const controller = new AbortController()
-    const flight = new Flight(journey(controller.signal), controller)
-    const flights = this.#byKey.get(key)
-    if (flights === undefined) this.#byKey.set(key, [flight])
-    else flights.push(flight)
+    const flight = new Flight(journey(controller.signal), controller, setOutAt)
+    this.#byKey.set(key, [...this.of(key), flight])
     flight.landed.then(() => this.#remove(key, flight))
     return flight
   }
 
   #remove(key: CacheKey, flight: Flight): void {
-    const left = (this.#byKey.get(key) ?? []).filter((other) => other !== flight)
+    const left = this.of(key).filter((other) => other !== flight)
     if (left.length === 0) this.#byKey.delete(key)
     else this.#byKey.set(key, left)
   }

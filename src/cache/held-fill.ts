@@ -1,6 +1,7 @@
 /** Fills that the origin holds until there is something to say (LL-HLS): how long that may take, and what they bring. */
 import type { ManifestFacts } from '../media/facts.ts'
 import { type Freshness, shortened } from '../rfc/freshness.ts'
+import { isMissing } from '../rfc/heads.ts'
 import type { StoredHead } from '../store/store.ts'
 import type { HeldFill, NotKept } from './journey.ts'
 
@@ -30,7 +31,7 @@ export function asNewest(
   const plainKey = held?.plainKey
   if (plainKey === undefined || typeof described === 'string') return described
   const { status, freshness, silent } = described
-  if (status === 404 || status === 410) return described
+  if (isMissing(status)) return described
   if (status !== 200 || manifest?.role !== 'media') return 'status'
   return { ...described, key: plainKey, freshness: asLongAs(freshness, silent) }
 }

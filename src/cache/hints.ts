@@ -6,7 +6,7 @@ import { omitFields } from '../rfc/connection.ts'
 import type { Fields, Instant, RequestHead } from '../rfc/heads.ts'
 import type { CacheKey } from '../store/store.ts'
 import { heldHeadTimeoutMs } from './held-fill.ts'
-import type { FillContext, Filled } from './journey.ts'
+import type { FillContext, Filled, HeldFill } from './journey.ts'
 import { cacheKey } from './key.ts'
 import type { Route } from './routes.ts'
 import type { News } from './streams.ts'
@@ -21,6 +21,8 @@ const DECLINED_MS = 60_000
 const MAX_HINTS = 2
 
 const CREDENTIALS: ReadonlySet<string> = new Set(['authorization', 'cookie', 'range', 'if-range'])
+
+const NO_PLAYLIST = { plainKey: undefined, wanted: undefined }
 
 interface Watched {
   /** Of the last who reloaded: what is asked for ahead is asked as they would. */
@@ -49,7 +51,7 @@ export class Hints {
   }
 
   /** A version came; never throws. */
-  learn({ route, stream }: News, playlist: CacheKey, facts: HlsMediaFacts): void {
+  learn({ stream }: News, playlist: CacheKey, facts: HlsMediaFacts): void {
     this.#letGo(playlist, facts)
     const watched = this.#watched.get(playlist)
     const now = this.#context.clock()
@@ -59,22 +61,17 @@ export class Hints {
     // Who needs credentials is not asked in their name.
     const { fields } = watched
     if (fields['authorization'] !== undefined) return
-    const held = { headTimeoutMs: heldHeadTimeoutMs(facts.targetDurationMs), plainKey: undefined }
+    const held = { headTimeoutMs: heldHeadTimeoutMs(facts.targetDurationMs), ...NO_PLAYLIST }
     for (const { address } of facts.hints.slice(0, MAX_HINTS)) {
       const place = placeOf(stream.manifest, address)
-      if (place?.kind !== 'here' || !place.target.startsWith(route.prefix)) continue
+      const own = place?.kind === 'here' ? this.#context.routeOf(place.target) : undefined
+      if (place?.kind !== 'here' || own === undefined) continue
       const request = { method: 'GET', target: place.target, fields: omitFields(fields, CREDENTIALS) }
-      this.#fetch(route, playlist, address, request, held)
+      this.#fetch(own, playlist, address, request, held)
     }
   }
 
-  #fetch(
-    route: Route,
-    playlist: CacheKey,
-    address: string,
-    request: RequestHead,
-    held: { readonly headTimeoutMs: number; readonly plainKey: undefined },
-  ): void {
+  #fetch(route: Route, playlist: CacheKey, address: string, request: RequestHead, held: HeldFill): void {
     const key = cacheKey(route, request.target)
     if (this.#walks.has(key) || this.#context.store.peek(key, request) !== undefined) return
     const controller = new AbortController()

@@ -1,10 +1,12 @@
 /** What a fill is told, what it needs, and what comes of it. */
 
 import type { AddressBook } from '../media/addresses/address-book.ts'
+import type { Wanted } from '../media/directives.ts'
 import type { ManifestFacts } from '../media/facts.ts'
 import type { Forwarded } from '../rfc/cache-status.ts'
 import type { Clock, Fields, RequestHead } from '../rfc/heads.ts'
 import type { NotStorable } from '../rfc/storability.ts'
+import type { Variant } from '../rfc/vary.ts'
 import type { CacheKey, Sliced, Store, StoredHead, StoredResponse } from '../store/store.ts'
 import type { Held, UpstreamResponse } from '../upstream/source.ts'
 import type { SliceOptions } from './options.ts'
@@ -41,7 +43,8 @@ export type Judgement =
 
 /** What a fill knows of live streams (live-guard.ts). */
 export interface Guard {
-  judge(order: Order, response: UpstreamResponse, facts: ManifestFacts): Promise<Judgement>
+  /** `variant`: for whom this version is. */
+  judge(order: Order, response: UpstreamResponse, facts: ManifestFacts, variant: Variant): Promise<Judgement>
   unmoved(order: Order, from: string): Promise<UpstreamResponse | undefined>
 }
 
@@ -65,6 +68,8 @@ export interface FillContext extends CacheContext {
 export interface HeldFill extends Held {
   /** Of the playlist without directives: what comes is its newest version. Undefined: it is no playlist. */
   readonly plainKey: CacheKey | undefined
+  /** What the origin waits for; undefined: it is no playlist. */
+  readonly wanted: Wanted | undefined
 }
 
 export interface Order {

@@ -1,4 +1,5 @@
 /** One key for all who mean the same: what changes the bytes is in it, what does not is left out. */
+import type { Variant } from '../rfc/vary.ts'
 import type { CacheKey } from '../store/store.ts'
 import type { Route } from './routes.ts'
 
@@ -27,6 +28,12 @@ export function cacheKey(route: Route, target: string): CacheKey {
     .sort((one, other) => compare(nameOf(one), nameOf(other)))
   const path = route.base + target.slice(route.prefix.length, question)
   return parameters.length === 0 ? path : `${path}?${parameters.join('&')}`
+}
+
+/** Of one variant of what is stored under a key. No key contains a space, for no request target does. */
+export function variantKey(key: CacheKey, variant: Variant): string {
+  const chosen = Object.entries(variant)
+  return chosen.length === 0 ? key : `${key} ${JSON.stringify(chosen.sort())}`
 }
 
 function counts(parameter: string, route: Route): boolean {

@@ -17,7 +17,7 @@ import { type Fields, fieldValue } from '../rfc/heads.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
 
 /** A day of two-second segments is 5 MiB of playlist; more is no manifest. */
-const MAX_MANIFEST_BYTES = 16 * 1024 * 1024
+export const MAX_MANIFEST_BYTES = 16 * 1024 * 1024
 
 /** What speaks of the bytes as the origin sent them. */
 export const OF_THE_BYTES: ReadonlySet<string> = new Set([
@@ -60,7 +60,7 @@ export async function collect(
     if (size > MAX_MANIFEST_BYTES) throw bad(response, `more than ${MAX_MANIFEST_BYTES} bytes`)
   }
   const sent = Buffer.concat(chunks, size)
-  const plain = await decoded(response, sent)
+  const plain = await decodedOf(response, sent)
   // RFC 9110 section 7.7: what is not to be transformed keeps even its content coding.
   const isOurs = !responseDirectives(response.head.fields).directives.noTransform
   const bytes = isOurs ? localised(response, kind, plain, addresses, target) : sent
@@ -113,9 +113,18 @@ function fieldsOf(fields: Fields, bytes: Uint8Array): Fields {
   }
 }
 
-/** The manifest's bytes as they were before content coding; rejects with BAD_MANIFEST for a coding that is none. */
-async function decoded(response: UpstreamResponse, bytes: Uint8Array): Promise<Uint8Array> {
-  const coding = fieldValue(response.head.fields, 'content-encoding')?.trim().toLowerCase()
+/** Rejects with BAD_MANIFEST for a coding that is none. */
+async function decodedOf(response: UpstreamResponse, bytes: Uint8Array): Promise<Uint8Array> {
+  try {
+    return await decoded(response.head.fields, bytes)
+  } catch (error) {
+    throw bad(response, error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** A manifest's bytes as they were before content coding; rejects with an Error that says what they are not. */
+export async function decoded(fields: Fields, bytes: Uint8Array): Promise<Uint8Array> {
+  const coding = fieldValue(fields, 'content-encoding')?.trim().toLowerCase()
   // The bound also holds for what a few bytes can be blown up to.
   const options = { maxOutputLength: MAX_MANIFEST_BYTES }
   try {
@@ -133,9 +142,9 @@ async function decoded(response: UpstreamResponse, bytes: Uint8Array): Promise<U
         return await promisify<Uint8Array, typeof options, Buffer>(brotliDecompress)(bytes, options)
     }
   } catch (error) {
-    throw bad(response, `not ${coding}: ${error instanceof Error ? error.message : String(error)}`)
+    throw new Error(`not ${coding}: ${error instanceof Error ? error.message : String(error)}`)
   }
-  throw bad(response, `an unknown content coding: ${coding}`)
+  throw new Error(`an unknown content coding: ${coding}`)
 }
 
 function bad({ from, head }: UpstreamResponse, details: string): RelaisError {

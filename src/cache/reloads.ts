@@ -1,21 +1,22 @@
 /** Low-latency playlist reloads: refused, answered from the newest version, or held here for one request to the origin. */
+import { LRUCache } from 'lru-cache'
 import { RelaisError } from '../errors.ts'
 import {
   answers,
-  type Directives,
   firstWanted,
-  isBadDirectives,
-  outOfWindow,
-  parseDirectives,
+  nextPart,
   type Wanted,
   withDirectives,
+  withoutDirectives,
 } from '../media/directives.ts'
-import { kindOf } from '../media/kind.ts'
+import type { HlsMediaFacts } from '../media/facts.ts'
+import { edgeOrder } from '../media/progress.ts'
 import type { Instant, RequestHead } from '../rfc/heads.ts'
 import type { CacheKey, StoredResponse } from '../store/store.ts'
 import type { Answer, StoredAnswer } from './answer.ts'
 import { decide, type Verdict } from './decide.ts'
 import { Deltas } from './deltas.ts'
+import type { Forgetting } from './forgetting.ts'
 import type { Groups } from './groups.ts'
 import { heldHeadTimeoutMs } from './held-fill.ts'
 import { Hints } from './hints.ts'
@@ -23,14 +24,15 @@ import type { FillContext } from './journey.ts'
 import { cacheKey } from './key.ts'
 import { pass } from './pass.ts'
 import { type PlaylistVersion, PlaylistVersions } from './playlist-versions.ts'
+import type { Recollection } from './recollection.ts'
+import { type Reload, readReload } from './reload.ts'
 import type { Route } from './routes.ts'
 import type { News } from './streams.ts'
 import type { Walks } from './walks.ts'
 
 /** How often a request looks again when what it waited for turned out to be for others. */
 const MAX_LOOKS = 16
-
-const NONE: Directives = { wanted: undefined, skip: undefined }
+const MAX_PLAYLISTS = 10_000
 
 type Serving = Verdict & { readonly kind: 'serve' | 'serve-stale' }
 
@@ -43,41 +45,43 @@ export type Serve = (
   now: Instant,
 ) => StoredAnswer
 
-/** A request for a playlist that says which version it is for. */
-interface Reload {
-  readonly route: Route
-  /** Without directives. */
-  readonly plain: RequestHead
-  readonly plainKey: CacheKey
-  readonly directives: Directives
-  /** Undefined: nothing to wait for is named, or nothing more will come. */
-  readonly wanted: Wanted | undefined
+/** What the room gives. */
+export interface ReloadContext {
+  readonly context: FillContext
+  readonly groups: Groups
+  readonly walks: Walks
+  readonly forgetting: Forgetting
+  readonly recollection: Recollection
+  readonly serve: Serve
 }
 
 export class Reloads {
   readonly #context: FillContext
   readonly #groups: Groups
   readonly #walks: Walks
+  readonly #forgetting: Forgetting
+  readonly #recollection: Recollection
   readonly #serve: Serve
   readonly #versions = new PlaylistVersions()
   readonly #deltas = new Deltas()
   readonly #hints: Hints
+  /** When somebody last waited for a part of a playlist, and not for a whole segment. */
+  readonly #partsAskedAt = new LRUCache<CacheKey, Instant>({ max: MAX_PLAYLISTS })
 
-  constructor(context: FillContext, groups: Groups, walks: Walks, serve: Serve) {
+  constructor({ context, groups, walks, forgetting, recollection, serve }: ReloadContext) {
     this.#context = context
     this.#groups = groups
     this.#walks = walks
+    this.#forgetting = forgetting
+    this.#recollection = recollection
     this.#serve = serve
     this.#hints = new Hints(context, walks)
     context.streams.onNews((news) => this.#learn(news))
   }
 
-  /** Whether a request has directives. All else is none of this file's business. */
-  isReload({ method, target }: RequestHead): boolean {
-    const question = target.indexOf('?')
-    return (
-      question >= 0 && method === 'GET' && /[?&]_HLS_(?:msn|part|skip)(?:[=&]|$)/.test(target.slice(question))
-    )
+  /** A write or a purge has made untrue what is known of this playlist. */
+  forget(plainKey: CacheKey): void {
+    this.#versions.forget(plainKey)
   }
 
   /** What memory can answer at once, awaiting nothing; undefined: ask `answer`. */
@@ -101,6 +105,7 @@ export class Reloads {
     signal: AbortSignal,
     ask: (request: RequestHead) => Promise<Answer>,
   ): Promise<Answer> {
+    await this.#recall(route, request)
     const reload = this.#read(route, request)
     if (reload === undefined) return ask(request)
     if (reload instanceof RelaisError) throw reload
@@ -112,38 +117,35 @@ export class Reloads {
     return { ...answer, stored: await this.#deltas.of(answer.stored) }
   }
 
-  /** Undefined: not of a playlist. An error: what it asks for no viewer of this playlist can mean. */
   #read(route: Route, request: RequestHead): Reload | RelaisError | undefined {
-    const { target } = request
-    const plain = { ...request, target: withDirectives(target, NONE) }
-    const plainKey = cacheKey(route, plain.target)
-    const known = this.#versions.newest(plainKey)
-    if (known === undefined && kindOf(target) !== 'hls-playlist') return undefined
-    const ended = { route, plain, plainKey, directives: NONE, wanted: undefined }
-    // RFC 8216bis section 6.2.5: what has ended has nothing to wait for, and all of it is sent.
-    if (known?.facts.live === false) return ended
-    const directives = parseDirectives(target)
-    if (isBadDirectives(directives)) return refusal(directives.bad)
     const now = this.#context.clock()
-    const why =
-      known === undefined ? undefined : outOfWindow(known.facts, directives.wanted, now - known.readAt)
-    if (why !== undefined) return refusal(why)
-    this.#hints.watched(plainKey, request, now)
-    // An origin that does not hold requests would be asked again and again.
-    const wanted = known?.facts.canBlockReload === false ? undefined : directives.wanted
-    return { route, plain, plainKey, directives, wanted }
+    const reload = readReload(route, request, this.#versions, now)
+    if (reload !== undefined && !(reload instanceof RelaisError))
+      this.#hints.watched(reload.plainKey, request, now)
+    return reload
+  }
+
+  /** What was stored before a restart says as well which directives can be meant. */
+  async #recall(route: Route, request: RequestHead): Promise<void> {
+    const plain = { ...request, target: withoutDirectives(request.target) }
+    const plainKey = cacheKey(route, plain.target)
+    if (this.#versions.newest(plainKey, plain) !== undefined) return
+    await this.#recollection.get(route, plainKey, plain)
   }
 
   #learn(news: News): void {
-    const { facts, readAt } = news.stream
+    const { route, target, stream, readAt, askedAt, variant, isRecalled } = news
+    const { facts } = stream
     if (facts.protocol !== 'hls' || facts.role !== 'media' || facts.skippedSegments > 0) return
-    const plainKey = cacheKey(news.route, withDirectives(news.target, NONE))
-    this.#versions.learn(plainKey, { facts, readAt })
-    this.#hints.learn(news, plainKey, facts)
+    const plainKey = cacheKey(route, withoutDirectives(target))
+    if (this.#forgetting.isUntrue({ key: plainKey, status: 200, askedAt, storedAt: readAt })) return
+    this.#versions.learn(plainKey, { facts, readAt, variant })
+    if (!isRecalled) this.#hints.learn(news, plainKey, facts)
   }
 
   #served(reload: Reload, found: StoredResponse): StoredAnswer | undefined {
     const { route, plain, plainKey, wanted } = reload
+    if (this.#forgetting.isUntrue(found.head)) return undefined
     if (wanted !== undefined) {
       const version = this.#versions.of(plainKey, found.head)
       if (version === undefined || !answers(version.facts, wanted)) return undefined
@@ -157,19 +159,31 @@ export class Reloads {
   async #waited(reload: Reload, wanted: Wanted, request: RequestHead, signal: AbortSignal): Promise<Answer> {
     const { route, plainKey, plain } = reload
     const { store, clock } = this.#context
+    const since = clock()
+    if (wanted.part !== undefined) this.#partsAskedAt.set(plainKey, since)
     let collapsed: false | undefined
+    let furthest: HlsMediaFacts | undefined
     for (let look = 1; ; look++) {
-      const got = await store.get(plainKey, plain)
+      const got = await this.#recollection.get(route, plainKey, plain)
       // From here on nothing is awaited until a flight is joined or set out.
       const found = store.peek(plainKey, plain) ?? got
       const served = found === undefined ? undefined : this.#served(reload, found)
       if (served !== undefined) return served
-      const known = this.#versions.newest(plainKey)
-      const held = { headTimeoutMs: this.#headTimeoutMs(known, plain), plainKey }
-      const asked = this.#asked(known, wanted, plain)
+      const known = this.#versions.newest(plainKey, plain)
+      // Looking again is no circle as long as the playlist goes on.
+      if (known !== undefined && (furthest === undefined || edgeOrder(known.facts, furthest) > 0)) {
+        furthest = known.facts
+        look = 1
+      }
+      const headTimeoutMs = this.#headTimeoutMs(known, plain)
+      // Who waits for a whole segment has it with its last part, and need not be asked for where parts are.
+      const isByParts = wanted.part === undefined && look === 1 && clock() - since < headTimeoutMs
+      const first = isByParts && this.#arePartsAsked(plainKey, known) ? nextPart(known.facts) : wanted
+      const held = { headTimeoutMs, plainKey, wanted: first }
+      const asked = this.#asked(known, first, plain)
       const key = cacheKey(route, asked.target)
       const missing = store.peek(key, plain)
-      if (missing !== undefined) {
+      if (missing !== undefined && !this.#forgetting.isUntrue(missing.head)) {
         const verdict = decide(route, plain, missing, clock())
         if (verdict.kind === 'serve') return this.#serve(route, key, asked, verdict, clock())
       }
@@ -178,24 +192,32 @@ export class Reloads {
         return pass(this.#context, route, request, signal, 'bypass', collapsed, held)
       if (decide(route, plain, undefined, clock()).kind !== 'fill')
         return pass(this.#context, route, request, signal, 'request', collapsed, held)
-      const running = this.#walks.running(key, asked)
-      const flight = running ?? this.#walks.start(route, key, asked, undefined, { held })
+      const own = this.#walks.running(key, asked)
+      const other = own === undefined && isByParts ? this.#walks.reloading(plainKey, wanted.sequence) : own
+      const flight = other ?? this.#walks.start(route, key, asked, undefined, { held })
       // Nothing stale stands in: a viewer who has the same again would ask again, and again.
       const fwd = found === undefined ? 'uri-miss' : 'stale'
-      const walk = {
-        route,
-        key,
-        request: asked,
-        fwd,
-        fallback: undefined,
-        signal,
-        collapsed,
-        isHeld: true,
-      } as const
-      const answer = await this.#walks.walk(walk, flight, running === undefined ? 'leader' : 'follower')
-      if (answer !== undefined) return answer
-      collapsed = false
+      const common = { route, request: asked, fwd, fallback: undefined, signal, collapsed } as const
+      const walk = { ...common, key, isHeld: true }
+      const answer = await this.#walks.walk(walk, flight, other === undefined ? 'leader' : 'follower')
+      const isOnTheWay = isByParts && (first !== wanted || other !== own)
+      if (answer !== undefined && !(isOnTheWay && this.#isTooEarly(plainKey, answer, wanted))) return answer
+      if (answer === undefined) collapsed = false
     }
+  }
+
+  /** Whether somebody plays this playlist part by part, and it has any. */
+  #arePartsAsked(plainKey: CacheKey, known: PlaylistVersion | undefined): known is PlaylistVersion {
+    if (known === undefined || known.facts.partTargetMs === undefined) return false
+    const at = this.#partsAskedAt.get(plainKey)
+    return at !== undefined && this.#context.clock() - at <= known.facts.targetDurationMs
+  }
+
+  /** Whether it is a playlist in which what is waited for is not to be found yet. */
+  #isTooEarly(plainKey: CacheKey, answer: Answer, wanted: Wanted): boolean {
+    if (answer.kind !== 'stored' || answer.stored.head.key !== plainKey) return false
+    const version = this.#versions.of(plainKey, answer.stored.head)
+    return version !== undefined && !answers(version.facts, wanted)
   }
 
   /** One name for all who wait for the same part; the whole playlist is asked for, so that it is everyone's. */
@@ -208,8 +230,4 @@ export class Reloads {
     const told = known?.facts.targetDurationMs ?? this.#context.streams.timingOf(target)?.targetDurationMs
     return heldHeadTimeoutMs(told)
   }
-}
-
-function refusal(details: string): RelaisError {
-  return new RelaisError('BAD_DIRECTIVES', { details })
 }

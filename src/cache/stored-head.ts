@@ -4,7 +4,7 @@ import { type ManifestFacts, timingOf } from '../media/facts.ts'
 import type { MediaKind } from '../media/kind.ts'
 import { admissionOf } from '../media/lifetimes.ts'
 import { type FreshnessOptions, freshnessOf, shortened } from '../rfc/freshness.ts'
-import type { Fields, ReceivedHead } from '../rfc/heads.ts'
+import { type Fields, isMissing, type ReceivedHead } from '../rfc/heads.ts'
 import { formatHttpDate } from '../rfc/http-date.ts'
 import { type CookiePolicy, storability, storedFields } from '../rfc/storability.ts'
 import { variantOf } from '../rfc/vary.ts'
@@ -12,6 +12,9 @@ import type { StoredHead } from '../store/store.ts'
 import { isCoded, withVary } from './codings.ts'
 import type { FillContext, NotKept, Order } from './journey.ts'
 import { silenceOf } from './silence.ts'
+
+/** RFC 8470 section 5.2: it speaks of one request and its instant, whatever lifetime it was given. */
+const TOO_EARLY = 425
 
 const CODINGS_IGNORED: ReadonlySet<string> = new Set(['accept-encoding'])
 const KEPT_WHEN_TOLD: ReadonlySet<MediaKind> = new Set(['key', 'steering'])
@@ -25,6 +28,7 @@ export function describe(
   manifest: ManifestFacts | undefined,
 ): StoredHead | NotKept {
   const { request, route } = order
+  if (head.status === TOO_EARLY) return 'status'
   const facts = { manifest, stream: context.streams.timingOf(request.target) }
   const silent = silenceOf(kind, facts, request, head)
   const reason = storability(request, head, { cookies: route.cookies, silentFreshMs: silent.freshMs })
@@ -36,7 +40,7 @@ export function describe(
   if (!isFramed(head)) return 'unframed'
   const told = freshnessOf(head, silent, heldBy(order))
   // What is missing at the live edge is about to be there, whatever an error page says of itself.
-  const isAboutToCome = (head.status === 404 || head.status === 410) && facts.stream?.live === true
+  const isAboutToCome = isMissing(head.status) && facts.stream?.live === true
   const freshness = isAboutToCome ? shortened(told, silent.freshMs) : told
   if (KEPT_WHEN_TOLD.has(kind) && !freshness.explicit) return 'kind'
   const isManifestOfLive = manifest !== undefined && (timingOf(manifest) ?? facts.stream)?.live === true

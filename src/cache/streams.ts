@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { type ManifestFacts, type StreamTiming, timingOf } from '../media/facts.ts'
 import { weightOf } from '../media/weight.ts'
 import type { Instant } from '../rfc/heads.ts'
+import type { Variant } from '../rfc/vary.ts'
 import type { Route } from './routes.ts'
 
 const MAX_STREAMS = 10_000
@@ -22,8 +23,20 @@ export interface Stream {
   readonly generation: number
 }
 
-/** A version of a manifest that has come and is being stored. */
-export interface News {
+/** How a version of a manifest came to be known. */
+export interface Version {
+  /** When it came. */
+  readonly readAt: Instant
+  /** When it was asked for. */
+  readonly askedAt: Instant
+  /** For whom it is; empty: for all, or for one viewer alone. */
+  readonly variant: Variant
+  /** It was stored before this process began, and is met now: nothing has come to pass. */
+  readonly isRecalled: boolean
+}
+
+/** A version of a manifest that has come and is being stored, or that was found in store after a restart. */
+export interface News extends Version {
   readonly route: Route
   /** As it was asked for, query included. */
   readonly target: string
@@ -43,7 +56,7 @@ export class Streams {
   readonly #generations = new LRUCache<string, number>({ max: MAX_STREAMS })
   readonly #listeners: ((news: News) => void)[] = []
 
-  /** `listener` hears of each version that comes, before a viewer has it; it must not throw. */
+  /** `listener` hears of each version that comes or is recalled, before a viewer has it; it must not throw. */
   onNews(listener: (news: News) => void): void {
     this.#listeners.push(listener)
   }
@@ -54,15 +67,21 @@ export class Streams {
     this.#generations.set(manifest, (this.#generations.get(manifest) ?? 1) + 1)
   }
 
-  /** Takes note of a manifest that came whole. */
-  learn(route: Route, target: string, facts: ManifestFacts, readAt: Instant): void {
+  /** Takes note of a manifest that came whole, now or before this process began. */
+  learn(route: Route, target: string, facts: ManifestFacts, version: Version): void {
+    const { readAt, isRecalled } = version
     const manifest = pathOf(target)
     const before = this.#byManifest.get(manifest)
     const stream = { manifest, facts, readAt, generation: this.#generations.get(manifest) ?? 1 }
-    this.#byManifest.set(manifest, stream)
-    const timing = timingOf(facts)
-    if (timing !== undefined) this.#timingByFolder.set(folderOf(manifest), timing)
-    for (const listener of this.#listeners) listener({ route, target, stream, before })
+    // What is found in store under another query says nothing of what has come since.
+    if (!isRecalled || before === undefined) this.#note(stream)
+    for (const listener of this.#listeners) listener({ ...version, route, target, stream, before })
+  }
+
+  #note(stream: Stream): void {
+    this.#byManifest.set(stream.manifest, stream)
+    const timing = timingOf(stream.facts)
+    if (timing !== undefined) this.#timingByFolder.set(folderOf(stream.manifest), timing)
   }
 
   /** The last version of the manifest that this request asks for; undefined: none is known. */
@@ -87,7 +106,8 @@ export class Streams {
   }
 }
 
-function pathOf(target: string): string {
+/** Of a request target. */
+export function pathOf(target: string): string {
   const question = target.indexOf('?')
   return question < 0 ? target : target.slice(0, question)
 }

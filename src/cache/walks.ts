@@ -1,6 +1,6 @@
 /** Those on the road to upstream, and walking along with them. */
 import { isFresh, remainingSeconds } from '../rfc/freshness.ts'
-import type { RequestHead } from '../rfc/heads.ts'
+import type { Instant, RequestHead } from '../rfc/heads.ts'
 import { matches } from '../rfc/vary.ts'
 import { GrowingBody } from '../store/growing-body.ts'
 import type { CacheKey, StoredResponse } from '../store/store.ts'
@@ -9,6 +9,7 @@ import type { Answer } from './answer.ts'
 import { fill } from './fill.ts'
 import { type Flight, Flights, type Part } from './flights.ts'
 import type { Groups } from './groups.ts'
+import { HeldFlights } from './held-flights.ts'
 import type { FillContext, Filled, HeldFill, Order, Walk } from './journey.ts'
 import { pass } from './pass.ts'
 import { Passes } from './passes.ts'
@@ -35,6 +36,7 @@ export class Walks {
   readonly #context: FillContext
   readonly #groups: Groups
   readonly #flights = new Flights()
+  readonly #held = new HeldFlights()
   readonly passes = new Passes()
 
   constructor(context: FillContext, groups: Groups) {
@@ -57,9 +59,27 @@ export class Walks {
     return this.#flights.has(key)
   }
 
-  /** From now on nobody joins the flights of this key; they go on for those who are with them. */
-  detach(key: CacheKey): readonly Flight[] {
-    return this.#flights.detach(key)
+  /**
+   * From now on nobody joins the flights to what is stored under this key that set out before; they go on for those who
+   * are with them.
+   */
+  detach(key: CacheKey, before: Instant): readonly Flight[] {
+    return [key, ...this.#held.keys(key)].flatMap((one) => this.#flights.detach(one, before))
+  }
+
+  /** A blocking reload of this playlist on its way that waits for no more than this segment. */
+  reloading(playlist: CacheKey, sequence: number): Flight | undefined {
+    const joinable = this.#held.upTo(playlist, sequence).find(({ key, flight }) => {
+      return flight.isPending && this.#flights.of(key).includes(flight)
+    })
+    return joinable?.flight
+  }
+
+  /** What this key is of is there: that it is missing is from now on said to those alone who asked before. */
+  listed(key: CacheKey): readonly Flight[] {
+    const flights = this.#flights.of(key)
+    for (const flight of flights) flight.listed()
+    return flights
   }
 
   /** Waits for a flight's head. Undefined: look again, for it brought nothing that fits. */
@@ -73,7 +93,11 @@ export class Walks {
       if (stale !== undefined) return stale
       throw error
     }
-    if (filled.kind === 'stored') return this.#shared(walk, filled, part)
+    if (filled.kind === 'stored') {
+      return part === 'leader' || flight.believes(filled.stored)
+        ? this.#shared(walk, filled, part)
+        : undefined
+    }
     const { response, reason, isAsked } = filled
     // Those who waited look again, and one of them asks for all in his own name.
     if (reason === 'ahead') return undefined
@@ -141,7 +165,9 @@ export class Walks {
     const isWanted = (): boolean =>
       isBehind || expected?.aborted === false || flight === undefined || flight.isAwaited
     const order = { route, key, request, stored, isWanted, held, isAhead }
-    flight = this.#flights.start(key, (signal) => fill(this.#context, order, signal))
+    flight = this.#flights.start(key, (signal) => fill(this.#context, order, signal), this.#context.clock())
+    const { plainKey, wanted } = held ?? {}
+    if (plainKey !== undefined && wanted !== undefined) this.#held.add(plainKey, key, wanted, flight)
     return flight
   }
 

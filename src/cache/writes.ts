@@ -1,6 +1,8 @@
-/** Writes that overtook a fill: until what it brought is gone again, nobody is given it. */
-import type { Instant } from '../rfc/heads.ts'
+/** What overtook a fill, such as a write: until what the fill brought is gone again, nobody is given it. */
 import type { CacheKey, StoredHead } from '../store/store.ts'
+
+/** What is no longer true. */
+export type Untrue = (head: Pick<StoredHead, 'status' | 'askedAt' | 'storedAt'>) => boolean
 
 /**
  * Schedule that must not show what was before a write:
@@ -11,22 +13,24 @@ import type { CacheKey, StoredHead } from '../store/store.ts'
  * So whoever comes between 3 and 4 must not believe what lies there.
  */
 export class Writes {
-  readonly #overtaken = new Map<CacheKey, { readonly at: Instant }>()
+  readonly #overtaken = new Map<CacheKey, Set<Untrue>>()
 
   /** `gone`: one for each fill under way, settles when what it brought is deleted. */
-  overtook(key: CacheKey, at: Instant, gone: readonly Promise<unknown>[]): void {
+  overtook(key: CacheKey, isUntrue: Untrue, gone: readonly Promise<unknown>[]): void {
     if (gone.length === 0) return
-    const write = { at }
-    this.#overtaken.set(key, write)
+    const one: Untrue = (head) => isUntrue(head)
+    const all = this.#overtaken.get(key) ?? new Set()
+    this.#overtaken.set(key, all.add(one))
     void Promise.allSettled(gone).then(() => {
-      if (this.#overtaken.get(key) === write) this.#overtaken.delete(key)
+      all.delete(one)
+      if (all.size === 0 && this.#overtaken.get(key) === all) this.#overtaken.delete(key)
     })
   }
 
-  /** Whether it was asked for before a write that has been answered. */
-  isUntrue(head: StoredHead): boolean {
+  /** Whether it speaks of what was before something that has come to pass since. */
+  isUntrue(head: Pick<StoredHead, 'key' | 'status' | 'askedAt' | 'storedAt'>): boolean {
     if (this.#overtaken.size === 0) return false
-    const write = this.#overtaken.get(head.key)
-    return write !== undefined && (head.askedAt ?? head.storedAt) <= write.at
+    for (const isUntrue of this.#overtaken.get(head.key) ?? []) if (isUntrue(head)) return true
+    return false
   }
 }

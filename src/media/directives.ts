@@ -97,6 +97,11 @@ export function firstWanted(facts: HlsMediaFacts, waiting: Iterable<Wanted>): Wa
   return first
 }
 
+/** What comes next in a playlist with parts. */
+export function nextPart({ lastSequence, openParts }: HlsMediaFacts): Wanted {
+  return { sequence: lastSequence + 1, part: openParts.length }
+}
+
 /** The same target with other directives, all else byte for byte and in its order, as signatures need it. */
 export function withDirectives(target: string, { wanted, skip }: Directives): string {
   const question = target.indexOf('?')
@@ -108,6 +113,11 @@ export function withDirectives(target: string, { wanted, skip }: Directives): st
   if (wanted?.part !== undefined) kept.push(`_HLS_part=${wanted.part}`)
   if (skip !== undefined) kept.push(`_HLS_skip=${skip}`)
   return kept.length === 0 ? path : `${path}?${kept.join('&')}`
+}
+
+/** The playlist that a blocking reload or a delta update is of (RFC 8216bis section 6.2.5). */
+export function withoutDirectives(target: string): string {
+  return target.includes('_HLS_') ? withDirectives(target, { wanted: undefined, skip: undefined }) : target
 }
 
 /** A part past the last of its segment is the first of the next one (section 6.2.5.2). */

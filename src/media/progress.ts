@@ -62,7 +62,7 @@ function compareMedia(kept: HlsMediaFacts, came: HlsMediaFacts, keptForMs: numbe
   // RFC 8216 section 6.2.1: the target duration of a stream does not change. Encoders that make it the longest segment
   // of the window (ffmpeg) change it all the same, and go on with the segments that were there.
   if (overlap === 'none' && kept.targetDurationMs !== came.targetDurationMs) return 'restarted'
-  const ahead = order(came, kept)
+  const ahead = edgeOrder(came, kept)
   const isLower = ahead < 0 || (ahead === 0 && came.mediaSequence < kept.mediaSequence)
   if (isLower) return lower(kept, came, overlap, keptForMs)
   if (ahead > 0) {
@@ -106,7 +106,7 @@ function overlapOf(kept: HlsMediaFacts, came: HlsMediaFacts): 'same' | 'differen
 }
 
 /** Positive: `a` goes further than `b`. */
-function order(a: HlsMediaFacts, b: HlsMediaFacts): number {
+export function edgeOrder(a: HlsMediaFacts, b: HlsMediaFacts): number {
   return a.lastSequence - b.lastSequence || a.openParts.length - b.openParts.length
 }
 

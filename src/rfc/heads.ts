@@ -58,3 +58,8 @@ export function fieldLines(fields: Fields, name: string): readonly string[] {
 
 /** Where the time comes from; main.ts hands in the wall, tests a clock of their own. */
 export type Clock = () => Instant
+
+/** Whether an answer says that there is nothing here (RFC 9110 sections 15.5.5 and 15.5.11). */
+export function isMissing(status: number): boolean {
+  return status === 404 || status === 410
+}

@@ -54,6 +54,7 @@ test('what a write overtook is not served while the disk still writes it', async
     routeOf: () => undefined,
     tallyOf: () => ({ sent: 0, used: 0, wasted: 0 }),
     addresses: new AddressBook([]),
+
     onTrouble: () => undefined,
   })
   const ask = async (): Promise<string> => {

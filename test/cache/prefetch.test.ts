@@ -126,7 +126,8 @@ test('a live playlist that has stood still for two segments is not asked for mor
   const renewals = new Renewals()
   const facts = mediaFacts('#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\na.ts\n')
   const stream = { manifest: '/a.m3u8', facts, readAt: 0, generation: 1 }
-  const news = { target: '/a.m3u8', route: routeOf(), stream }
+  const version = { readAt: 0, askedAt: 0, variant: {}, isRecalled: false }
+  const news = { ...version, target: '/a.m3u8', route: routeOf(), stream }
   renewals.learn({ ...news, before: undefined }, 4_000)
   renewals.learn({ ...news, stream: { ...stream, readAt: 2_000 }, before: stream }, 4_000)
   const dueMs = (bornAt: number): number => {

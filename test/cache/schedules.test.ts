@@ -41,6 +41,7 @@ function setStage(t: TestContext): Stage {
     node: 'test',
     slicing: { bytes: 1024 * 1024, above: 8 * 1024 * 1024 },
     addresses: new AddressBook([]),
+
     prefetching: { segments: 0, share: 25 },
     routeOf: () => undefined,
     tallyOf: () => ({ sent: 0, used: 0, wasted: 0 }),

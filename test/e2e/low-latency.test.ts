@@ -269,3 +269,21 @@ test('a patch that is not there yet is asked for again, for nobody keeps a 425',
   const patch = await get(relais.url + pathname + search)
   assert.deepEqual([patch.status, /<Patch /.test(patch.body.toString())], [200, true])
 })
+
+test('a 410 for a patch that would be too long goes out as it came, and the whole MPD is there to begin with again', async (t) => {
+  const { demo, relais, asked } = await open(t)
+  const manifest = '/ll/patch/manifest.mpd'
+  const before = (await get(relais.url + manifest)).body.toString()
+  const [, location = ''] = /<PatchLocation[^>]*>([^<]+)</.exec(before) ?? []
+  const { pathname, search } = new URL(location.replaceAll('&amp;', '&'), relais.url + manifest)
+  demo.clock.advance(22_000)
+  const direct = await get(demo.url + pathname + search)
+  asked()
+  const viewers = await Promise.all(Array.from({ length: 20 }, () => get(relais.url + pathname + search)))
+  for (const { status, body } of viewers) assert.deepEqual([status, body], [410, direct.body])
+  assert.deepEqual(asked(), [pathname + search], 'for all of them it was asked for once')
+  const whole = await get(relais.url + manifest)
+  assert.equal(whole.body.toString(), textAt(manifest, demo.clock.now()))
+  const [, next = ''] = /<PatchLocation[^>]*>([^<]+)</.exec(whole.body.toString()) ?? []
+  assert.notEqual(next, location, 'patches go on from there')
+})

@@ -70,3 +70,16 @@ test('those who come while the origin still looks for it wait for the one answer
   const { requests } = await settled(relais)
   assert.equal(requests.collapsed + requests.hit, VIEWERS - 1)
 })
+
+test('a 425 is stored for nobody, whatever lifetime it was given, and is forgotten when the thing is there', async (t) => {
+  const told = { 'cache-control': 'public, max-age=60', expires: 'Fri, 01 Jan 2027 00:00:00 GMT' }
+  const { relais, ask, appears } = await openLive(t, LIVE, (response) =>
+    reply(response, 'too early', told, 425),
+  )
+  assert.deepEqual([...new Set(await ask())], ['425 too early'])
+  const { headers } = await get(`${relais.url}/seg8.ts`)
+  assert.doesNotMatch(String(headers['cache-status']), /stored|; hit/)
+  appears()
+  assert.deepEqual([...new Set(await ask())], ['200 segment'])
+  await settled(relais)
+})

@@ -212,9 +212,10 @@ export class Prefetch {
 
   /** What a new version of a live manifest lists, of the renditions that are being watched. */
   #onNews(news: News): void {
-    const { target, stream, before } = news
+    const { target, stream, before, isRecalled } = news
     const { manifest, facts, readAt } = stream
     this.#renditions.learn(manifest, facts)
+    if (isRecalled) return
     const paceMs = paceOf(facts)
     this.#renewals.learn(news, paceMs)
     const since = readAt - WATCHED_PACES * paceMs

@@ -1,0 +1,64 @@
+/** A request for a playlist that says which version it is for (LL-HLS): what it asks for, or why nobody can mean it. */
+import { RelaisError } from '../errors.ts'
+import {
+  type Directives,
+  isBadDirectives,
+  outOfWindow,
+  parseDirectives,
+  type Wanted,
+  withoutDirectives,
+} from '../media/directives.ts'
+import { kindOf } from '../media/kind.ts'
+import type { Instant, RequestHead } from '../rfc/heads.ts'
+import type { CacheKey } from '../store/store.ts'
+import { cacheKey } from './key.ts'
+import type { PlaylistVersions } from './playlist-versions.ts'
+import type { Route } from './routes.ts'
+
+const NONE: Directives = { wanted: undefined, skip: undefined }
+
+export interface Reload {
+  readonly route: Route
+  /** Without directives. */
+  readonly plain: RequestHead
+  readonly plainKey: CacheKey
+  readonly directives: Directives
+  /** Undefined: nothing to wait for is named, or nothing more will come. */
+  readonly wanted: Wanted | undefined
+}
+
+/** Whether a request has directives. */
+export function isReload({ method, target }: RequestHead): boolean {
+  const question = target.indexOf('?')
+  return (
+    question >= 0 && method === 'GET' && /[?&]_HLS_(?:msn|part|skip)(?:[=&]|$)/.test(target.slice(question))
+  )
+}
+
+/** Undefined: not of a playlist. An error: what it asks for no viewer of this playlist can mean. */
+export function readReload(
+  route: Route,
+  request: RequestHead,
+  versions: PlaylistVersions,
+  now: Instant,
+): Reload | RelaisError | undefined {
+  const { target } = request
+  const plain = { ...request, target: withoutDirectives(target) }
+  const plainKey = cacheKey(route, plain.target)
+  const known = versions.newest(plainKey, plain)
+  if (known === undefined && kindOf(target) !== 'hls-playlist') return undefined
+  // RFC 8216bis section 6.2.5: what has ended has nothing to wait for, and all of it is sent.
+  if (known?.facts.live === false) return { route, plain, plainKey, directives: NONE, wanted: undefined }
+  const directives = parseDirectives(target)
+  if (isBadDirectives(directives)) return refusal(directives.bad)
+  const why =
+    known === undefined ? undefined : outOfWindow(known.facts, directives.wanted, now - known.readAt)
+  if (why !== undefined) return refusal(why)
+  // An origin that does not hold requests would be asked again and again.
+  const wanted = known?.facts.canBlockReload === false ? undefined : directives.wanted
+  return { route, plain, plainKey, directives, wanted }
+}
+
+function refusal(details: string): RelaisError {
+  return new RelaisError('BAD_DIRECTIVES', { details })
+}
