@@ -13,6 +13,7 @@ import { afterHead } from './head-news.ts'
 import type { CacheContext, FillContext } from './journey.ts'
 import { cacheKey } from './key.ts'
 import { LiveGuard } from './live-guard.ts'
+import { NamedDocuments } from './named-documents.ts'
 import { pass } from './pass.ts'
 import { Prefetch } from './prefetch/prefetch.ts'
 import { Reloads } from './reloads.ts'
@@ -42,7 +43,8 @@ export class Cache {
   constructor(context: CacheContext) {
     this.#slices = new Slices(context)
     const guard = new LiveGuard(context, (key) => this.#forget(key))
-    this.#context = { ...context, slices: this.#slices, guard }
+    const named = new NamedDocuments(context.streams)
+    this.#context = { ...context, slices: this.#slices, guard, named }
     this.#groups = new Groups(context.clock())
     this.#walks = new Walks(this.#context, this.#groups)
     this.#reloads = new Reloads(this.#context, this.#groups, this.#walks, this.#served.bind(this))

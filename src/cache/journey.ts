@@ -7,8 +7,10 @@ import type { Clock, Fields, RequestHead } from '../rfc/heads.ts'
 import type { NotStorable } from '../rfc/storability.ts'
 import type { CacheKey, Sliced, Store, StoredHead, StoredResponse } from '../store/store.ts'
 import type { Held, UpstreamResponse } from '../upstream/source.ts'
+import type { NamedDocuments } from './named-documents.ts'
 import type { SliceOptions } from './options.ts'
 import type { PrefetchOptions } from './prefetch/options.ts'
+import type { ManifestReader } from './reading/manifest-reader.ts'
 import type { Route } from './routes.ts'
 import type { Streams } from './streams.ts'
 
@@ -21,6 +23,7 @@ export interface CacheContext {
   readonly slicing: SliceOptions
   /** Which addresses in manifests are ours. */
   readonly addresses: AddressBook
+  readonly manifests: ManifestReader
   readonly prefetching: PrefetchOptions
   /** A body that broke off, or a background validation that failed: for the log, no viewer is told. */
   readonly onTrouble: (what: string, error: unknown, target: string) => void
@@ -52,6 +55,7 @@ export interface SliceKeeper {
 }
 
 export interface FillContext extends CacheContext {
+  readonly named: NamedDocuments
   readonly slices: SliceKeeper
   readonly guard: Guard
 }

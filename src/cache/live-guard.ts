@@ -133,9 +133,9 @@ export class LiveGuard implements Guard {
       if (isManifest(kind) && response.head.status === 200) {
         const sent: Uint8Array[] = []
         const read = { ...response, body: noting(response.body, sent) }
-        const { facts } = await collect(read, kind, this.#context.addresses, request.target)
+        const { facts } = await collect(this.#context.manifests, read, kind, request.target)
         // As it was sent: it is going to be received like all else.
-        return { facts, response: { ...arrived, body: replay(sent) } }
+        if (facts !== undefined) return { facts, response: { ...arrived, body: replay(sent) } }
       }
       response.cancel()
       return undefined
@@ -156,9 +156,9 @@ export class LiveGuard implements Guard {
     facts: ManifestFacts,
     came: ManifestFacts,
   ): Promise<Kept | undefined> {
-    const { store, clock } = this.#context
+    const { store, clock, manifests } = this.#context
     const stored = await store.get(key, order.request)
-    if (stored === undefined || stored.head.status !== 200 || (await isBehind(stored, came))) return undefined
+    if (stored?.head.status !== 200 || (await isBehind(manifests, stored, came))) return undefined
     const head = prolonged(stored, clock() + paceOf(facts) / 2)
     const kept = await store.refresh(head)
     return { stored: { head, body: stored.body }, kept }

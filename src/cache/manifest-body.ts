@@ -1,23 +1,28 @@
 /** A manifest is taken whole before anyone sees it (HLS section 6.2.1), and its addresses are led to us. */
-import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate } from 'node:zlib'
 import { RelaisError } from '../errors.ts'
-import type { AddressBook } from '../media/addresses/address-book.ts'
-import { rewriteDash } from '../media/addresses/dash-addresses.ts'
-import { rewriteHls } from '../media/addresses/hls-addresses.ts'
-import { Place } from '../media/addresses/place.ts'
 import { isBad, type ManifestFacts } from '../media/facts.ts'
-import type { MediaKind } from '../media/kind.ts'
-import { readManifest } from '../media/manifest.ts'
+import type { DocumentKind } from '../media/kind.ts'
 import { responseDirectives } from '../rfc/cache-control.ts'
 import { omitFields } from '../rfc/connection.ts'
 import { simpleList } from '../rfc/grammar.ts'
 import { type Fields, fieldValue } from '../rfc/heads.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
+import type { ManifestReader } from './reading/manifest-reader.ts'
 
 /** A day of two-second segments is 5 MiB of playlist; more is no manifest. */
 const MAX_MANIFEST_BYTES = 16 * 1024 * 1024
+/** An asset list of a thousand advertisements is 200 KiB. */
+const MAX_JSON_BYTES = 1024 * 1024
+const LONGEST_BYTES: Readonly<Record<DocumentKind, number>> = {
+  'hls-playlist': MAX_MANIFEST_BYTES,
+  'dash-mpd': MAX_MANIFEST_BYTES,
+  'dash-patch': MAX_MANIFEST_BYTES,
+  'dash-fragment': MAX_MANIFEST_BYTES,
+  steering: MAX_JSON_BYTES,
+  'asset-list': MAX_JSON_BYTES,
+}
 
 /** What speaks of the bytes as the origin sent them. */
 export const OF_THE_BYTES: ReadonlySet<string> = new Set([
@@ -33,9 +38,13 @@ export const OF_THE_BYTES: ReadonlySet<string> = new Set([
   'vary',
 ])
 
-export interface Manifest {
+/** A manifest, or another document with addresses in it, taken whole. */
+export interface Collected {
+  /** Of a manifest that is only a part of one another than was asked for. */
+  readonly kind: DocumentKind
   readonly bytes: Uint8Array
-  readonly facts: ManifestFacts
+  /** Undefined: it tells of no stream. */
+  readonly facts: ManifestFacts | undefined
   /** The response as it goes on: its body in memory, and its head that of this body. */
   readonly response: UpstreamResponse
   /** What the origin calls it by, where the bytes are others than the origin's; undefined: they are not. */
@@ -43,81 +52,66 @@ export interface Manifest {
 }
 
 /**
- * `target` is what viewers ask us for. Rejects with BAD_MANIFEST when what came is none, or has no end, and with what
- * broke the body off.
+ * `target` is what viewers ask us for. Rejects with BAD_MANIFEST when what came is none, or has no end, with
+ * MANIFEST_UNREAD when it could not be read in time, and with what broke the body off.
  */
 export async function collect(
+  manifests: ManifestReader,
   response: UpstreamResponse,
-  kind: MediaKind,
-  addresses: AddressBook,
+  kind: DocumentKind,
   target: string,
-): Promise<Manifest> {
+): Promise<Collected> {
+  const longest = LONGEST_BYTES[kind]
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of response.body) {
     chunks.push(chunk)
     size += chunk.byteLength
-    if (size > MAX_MANIFEST_BYTES) throw bad(response, `more than ${MAX_MANIFEST_BYTES} bytes`)
+    if (size > longest) throw bad(response, `expected at most ${longest} bytes, came more`)
   }
   const sent = Buffer.concat(chunks, size)
-  const plain = await decoded(response, sent)
+  const plain = await decoded(response, sent, longest)
   // RFC 9110 section 7.7: what is not to be transformed keeps even its content coding.
   const isOurs = !responseDirectives(response.head.fields).directives.noTransform
-  const bytes = isOurs ? localised(response, kind, plain, addresses, target) : sent
-  const facts = readManifest(kind, isOurs ? bytes : plain)
-  if (isBad(facts)) throw bad(response, facts.bad)
-  if (bytes === sent) {
-    return { bytes, facts, response: { ...response, body: once(bytes) }, validators: undefined }
+  const isDecoded = plain !== sent
+  const edition = await manifests.edit({ kind, bytes: plain, fetched: response.url, asked: target, isOurs })
+  if (isBad(edition)) throw bad(response, edition.bad)
+  const { facts } = edition
+  if (!isOurs || !(edition.isChanged || isDecoded)) {
+    const bytes = isDecoded ? sent : edition.bytes
+    return {
+      kind: edition.kind,
+      bytes,
+      facts,
+      response: { ...response, body: once(bytes) },
+      validators: undefined,
+    }
   }
+  const { bytes, etag } = edition
   const { fields } = response.head
-  const head = { ...response.head, fields: fieldsOf(fields, bytes) }
+  const head = { ...response.head, fields: fieldsOf(fields, bytes, etag) }
   const validators = { etag: fields['etag'], 'last-modified': fields['last-modified'] }
-  return { bytes, facts, response: { ...response, head, body: once(bytes) }, validators }
-}
-
-/** The very same bytes where no address changes. */
-function localised(
-  response: UpstreamResponse,
-  kind: MediaKind,
-  plain: Uint8Array,
-  addresses: AddressBook,
-  target: string,
-): Uint8Array {
-  const text = asText(plain)
-  if (text === undefined) return plain
-  const place = Place.of(addresses, response.url, target)
-  const result = kind === 'hls-playlist' ? rewriteHls(text, place) : rewriteDash(text, place)
-  if (typeof result !== 'string') throw bad(response, result.bad)
-  return result === text ? plain : Buffer.from(result)
-}
-
-/** Undefined: not UTF-8, so that it could not be written again as it came. */
-function asText(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    return undefined // whether it is a manifest all the same is for its reader to say
-  }
+  return { kind: edition.kind, bytes, facts, response: { ...response, head, body: once(bytes) }, validators }
 }
 
 /** The fields of a body that we have made: a strong validator of its own, and no dependence on a coding it no longer has. */
-function fieldsOf(fields: Fields, bytes: Uint8Array): Fields {
+function fieldsOf(fields: Fields, bytes: Uint8Array, etag: string): Fields {
   const vary = simpleList(fieldValue(fields, 'vary')).filter(
     (name) => name.toLowerCase() !== 'accept-encoding',
   )
   return {
     ...omitFields(fields, OF_THE_BYTES),
     ...(vary.length === 0 ? {} : { vary: vary.join(', ') }),
-    etag: `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`,
+    etag,
     'content-length': String(bytes.byteLength),
   }
 }
 
 /** The manifest's bytes as they were before content coding; rejects with BAD_MANIFEST for a coding that is none. */
-async function decoded(response: UpstreamResponse, bytes: Uint8Array): Promise<Uint8Array> {
+async function decoded(response: UpstreamResponse, bytes: Uint8Array, longest: number): Promise<Uint8Array> {
   const coding = fieldValue(response.head.fields, 'content-encoding')?.trim().toLowerCase()
   // The bound also holds for what a few bytes can be blown up to.
-  const options = { maxOutputLength: MAX_MANIFEST_BYTES }
+  const options = { maxOutputLength: longest }
   try {
     switch (coding) {
       case undefined:

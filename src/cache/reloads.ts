@@ -60,7 +60,7 @@ export class Reloads {
   readonly #walks: Walks
   readonly #serve: Serve
   readonly #versions = new PlaylistVersions()
-  readonly #deltas = new Deltas()
+  readonly #deltas: Deltas
   readonly #hints: Hints
 
   constructor(context: FillContext, groups: Groups, walks: Walks, serve: Serve) {
@@ -69,6 +69,7 @@ export class Reloads {
     this.#walks = walks
     this.#serve = serve
     this.#hints = new Hints(context, walks)
+    this.#deltas = new Deltas(context.manifests)
     context.streams.onNews((news) => this.#learn(news))
   }
 

@@ -14,7 +14,7 @@ import type { FillContext, NotKept, Order } from './journey.ts'
 import { silenceOf } from './silence.ts'
 
 const CODINGS_IGNORED: ReadonlySet<string> = new Set(['accept-encoding'])
-const KEPT_WHEN_TOLD: ReadonlySet<MediaKind> = new Set(['key', 'steering'])
+const KEPT_WHEN_TOLD: ReadonlySet<MediaKind> = new Set(['key', 'steering', 'asset-list'])
 
 /** `facts` are those of the manifest, where it is one. */
 export function describe(
