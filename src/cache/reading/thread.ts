@@ -20,6 +20,12 @@ export interface Job {
   readonly bytes: number
 }
 
+/** What can go over to another thread without a copy; undefined: it is a part of something larger. */
+export function wholeBuffer(bytes: Uint8Array | undefined): ArrayBuffer | undefined {
+  if (bytes === undefined || !(bytes.buffer instanceof ArrayBuffer)) return undefined
+  return bytes.buffer.byteLength === bytes.byteLength ? bytes.buffer : undefined
+}
+
 /** Why a job was not done. */
 export class Undone extends Error {}
 
