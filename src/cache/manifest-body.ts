@@ -127,6 +127,8 @@ async function decoded(response: UpstreamResponse, bytes: Uint8Array, longest: n
         return await promisify<Uint8Array, typeof options, Buffer>(brotliDecompress)(bytes, options)
     }
   } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE')
+      throw bad(response, `expected at most ${longest} bytes, came more in ${coding}`)
     throw bad(response, `not ${coding}: ${error instanceof Error ? error.message : String(error)}`)
   }
   throw bad(response, `an unknown content coding: ${coding}`)
