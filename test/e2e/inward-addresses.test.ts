@@ -1,8 +1,7 @@
 /** Addresses in manifests that point into the network of whoever runs Relais: nobody is asked on their word. */
 import assert from 'node:assert/strict'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { until } from '../support/barrier.ts'
 import { get } from '../support/client.ts'
 import { openOrigin, reply } from '../support/origin.ts'
 import { openTestRelais, type TestRelais } from '../support/relais.ts'
@@ -10,17 +9,20 @@ import { settled } from '../support/settled.ts'
 
 /** A neighbour that nobody has configured, and that no connection may come to. */
 async function openNeighbour(t: TestContext): Promise<{ port: number; connections(): number }> {
-  let connections = 0
+  const sockets = new Set<Socket>()
   const server = createServer((socket) => {
-    connections++
+    sockets.add(socket)
     socket.on('error', () => undefined) // it is about the connection alone
-    socket.end('HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret')
+    socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret'))
   })
   await new Promise<void>((resolve) => server.listen(0, resolve))
-  t.after(() => new Promise((resolve) => server.close(resolve)))
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
   const address = server.address()
   assert.ok(typeof address === 'object' && address !== null)
-  return { port: address.port, connections: () => connections }
+  return { port: address.port, connections: () => sockets.size }
 }
 
 /** The neighbour by all its names, and what clouds tell of their machines. */
@@ -186,5 +188,5 @@ test('who is configured as an origin is asked, wherever it stands', async (t) =>
   const { body } = await get(`${relais.url}/v.m3u8`)
   assert.equal(String(body), [...PLAYLIST, '#EXTINF:4,', '/lab/s1.ts', ''].join('\n'))
   assert.equal(String((await get(`${relais.url}/lab/s1.ts`)).body), 'secret')
-  await until(() => neighbour.connections() === 1, 'the neighbour is asked')
+  assert.equal(neighbour.connections(), 1)
 })
