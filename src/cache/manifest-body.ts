@@ -13,6 +13,8 @@ import type { ManifestReader } from './reading/manifest-reader.ts'
 
 /** A day of two-second segments is 5 MiB of playlist; more is no manifest. */
 const MAX_MANIFEST_BYTES = 16 * 1024 * 1024
+/** More is put together as it comes. */
+const LONG_BYTES = 1024 * 1024
 /** An asset list of a thousand advertisements is 200 KiB. */
 const MAX_JSON_BYTES = 1024 * 1024
 const LONGEST_BYTES: Readonly<Record<DocumentKind, number>> = {
@@ -62,14 +64,7 @@ export async function collect(
   target: string,
 ): Promise<Collected> {
   const longest = LONGEST_BYTES[kind]
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of response.body) {
-    chunks.push(chunk)
-    size += chunk.byteLength
-    if (size > longest) throw bad(response, `expected at most ${longest} bytes, came more`)
-  }
-  const sent = Buffer.concat(chunks, size)
+  const sent = await gathered(response, longest)
   const plain = await decoded(response, sent, longest)
   // RFC 9110 section 7.7: what is not to be transformed keeps even its content coding.
   const isOurs = !responseDirectives(response.head.fields).directives.noTransform
@@ -92,6 +87,24 @@ export async function collect(
   const head = { ...response.head, fields: fieldsOf(fields, bytes, etag) }
   const validators = { etag: fields['etag'], 'last-modified': fields['last-modified'] }
   return { kind: edition.kind, bytes, facts, response: { ...response, head, body: once(bytes) }, validators }
+}
+
+/** All of it, in a buffer of its own where it is long. Rejects with BAD_MANIFEST for more than `longest` bytes. */
+async function gathered(response: UpstreamResponse, longest: number): Promise<Buffer> {
+  const declared = Number(fieldValue(response.head.fields, 'content-length') ?? 0)
+  // To put 16 MiB together at the end would take longer than a turn may.
+  const isLong = declared > LONG_BYTES && declared <= longest
+  const whole = isLong ? Buffer.allocUnsafeSlow(declared) : undefined
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of response.body) {
+    const most = whole?.byteLength ?? longest
+    if (size + chunk.byteLength > most) throw bad(response, `expected at most ${most} bytes, came more`)
+    if (whole === undefined) chunks.push(chunk)
+    else whole.set(chunk, size)
+    size += chunk.byteLength
+  }
+  return whole === undefined ? Buffer.concat(chunks, size) : whole.subarray(0, size)
 }
 
 /** The fields of a body that we have made: a strong validator of its own, and no dependence on a coding it no longer has. */
