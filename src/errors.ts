@@ -135,6 +135,11 @@ export const ERRORS = {
     proxyStatus: 'http_response_body_size',
     message: 'The origin sent something that is not a manifest, or a manifest without end.',
   },
+  MANIFEST_UNREAD: {
+    status: 503,
+    proxyStatus: 'proxy_internal_error',
+    message: 'The manifest is long, and could not be read in time.',
+  },
   LOOP: {
     status: 508,
     proxyStatus: 'proxy_loop_detected',

@@ -6,6 +6,7 @@ import { Cache } from './cache/cache.ts'
 import { OpenToPages } from './cache/cross-origin.ts'
 import type { CacheContext } from './cache/journey.ts'
 import type { RouteOptions } from './cache/options.ts'
+import { ManifestReader } from './cache/reading/manifest-reader.ts'
 import { type Route, RouteTable } from './cache/routes.ts'
 import { Streams } from './cache/streams.ts'
 import type { Config } from './config.ts'
@@ -93,11 +94,13 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
   const addresses = new AddressBook(config.routes, {
     aliases: Object.fromEntries(config.addresses.aliases.map(({ url, path }) => [url, path])),
     publicUrl: config.addresses.publicUrl ?? undefined,
-    isReserved: (path) => OFFICE.test(path),
+    reserved: OFFICE,
+    attributes: config.addresses.attributes,
   })
   const { slices: slicing, prefetch: prefetching } = config
+  const manifests = new ManifestReader(addresses)
   const cache = new Cache({
-    ...{ store, streams, clock, node, slicing, prefetching, addresses, onTrouble },
+    ...{ store, streams, clock, node, slicing, prefetching, addresses, manifests, onTrouble },
     routeOf: (target) => (OFFICE.test(target) || !isSafeTarget(target) ? undefined : table.match(target)),
     tallyOf: (target) => audience.tallyOf(target),
   })
@@ -160,7 +163,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
       isReady = false
       await opened.drain()
       await app.close()
-      await store.close()
+      await Promise.all([store.close(), manifests.close()])
       await Promise.all(agents.map((one) => one.destroy()))
     },
   }

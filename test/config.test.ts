@@ -72,7 +72,7 @@ test('one origin is enough: everything else has a default', () => {
     memory: { maxBytes: 256 * 1024 ** 2, maxEntryBytes: 32 * 1024 ** 2 },
     disk: { path: '/home/relais/.cache/relais', maxBytes: 2 * 1024 ** 3, maxEntryBytes: 1024 ** 3 },
     slices: { bytes: 2 * 1024 ** 2, above: 8 * 1024 ** 2 },
-    addresses: { publicUrl: null, aliases: [] },
+    addresses: { publicUrl: null, aliases: [], attributes: [] },
     prefetch: { segments: 2, share: 25 },
     upstream: {
       connectTimeout: 2000,
@@ -371,6 +371,8 @@ const REQUIRED = [
   'routes[].origins',
   'addresses.aliases[].url',
   'addresses.aliases[].path',
+  'addresses.attributes[].tag',
+  'addresses.attributes[].attribute',
 ]
 
 test('every option has a description, and a default that is itself valid', () => {

@@ -206,7 +206,10 @@ const CASES: readonly (readonly [row: string, ...cases: readonly Case[]])[] = [
     ['dash-mpd', { manifest: mpd('type="dynamic" minimumUpdatePeriod="PT2S" timeShiftBufferDepth="PT30S"') }],
   ],
   ['MPD without minimumUpdatePeriod', ['dash-mpd', { manifest: mpd('type="dynamic"') }]],
-  ['DASH patch, updated every 2 s', ['dash-patch', { stream: LIVE_DASH }]],
+  [
+    'DASH patch, remote part of an MPD, updated every 2 s',
+    ['dash-patch dash-fragment', { stream: LIVE_DASH }],
+  ],
   ['segment, subtitle segment', ['segment text', { stream: LIVE }], ['segment', { stream: LIVE }, [206]]],
   ['segment without a window', ['segment text', { stream: { ...LIVE, windowMs: undefined } }]],
   ['init segment', ['init', { stream: LIVE }]],
@@ -214,7 +217,7 @@ const CASES: readonly (readonly [row: string, ...cases: readonly Case[]])[] = [
   ['404 or 410 of a playlist', ['hls-playlist', { stream: LIVE }, [404, 410]]],
   [
     '404 or 410 of an MPD, a patch, a segment',
-    ['dash-mpd dash-patch segment init text progressive', { stream: LIVE }, [404, 410]],
+    ['dash-mpd dash-patch dash-fragment segment init text progressive', { stream: LIVE }, [404, 410]],
   ],
   ['404 or 410 of a part of 333 ms', ['segment', { stream: { ...LIVE, partTargetMs: 333 } }, [404, 410]]],
   ['HLS media playlist, VOD', ['hls-playlist', { manifest: playlist('#EXT-X-PLAYLIST-TYPE:VOD') }]],
@@ -227,16 +230,20 @@ const CASES: readonly (readonly [row: string, ...cases: readonly Case[]])[] = [
     'HLS multivariant playlist of an ended stream',
     ['hls-playlist', { manifest: MULTIVARIANT, stream: ENDED }],
   ],
-  ['static MPD', ['dash-mpd', { manifest: mpd('type="static"') }]],
+  [
+    'static MPD, remote part of one',
+    ['dash-mpd', { manifest: mpd('type="static"') }],
+    ['dash-fragment', { stream: ENDED }],
+  ],
   ['DASH patch of an ended stream', ['dash-patch', { stream: ENDED }]],
   ['segment, init, subtitles, media file', ['segment init text progressive', { stream: ENDED }]],
   ['404 or 410 of a patch', ['dash-patch', { stream: ENDED }, [404, 410]]],
   [
     '404 or 410 of anything else of it',
-    ['hls-playlist dash-mpd segment init text progressive', { stream: ENDED }, [404, 410]],
+    ['hls-playlist dash-mpd dash-fragment segment init text progressive', { stream: ENDED }, [404, 410]],
   ],
   ['segment, init, subtitles, media file', ['segment init text progressive', {}]],
-  ['DASH patch', ['dash-patch', {}]],
+  ['DASH patch, remote part of an MPD', ['dash-patch dash-fragment', {}]],
   ['404 or 410 of a segment', ['segment init text progressive', {}, [404, 410]]],
   [
     'permanent redirect (301, 308)',
@@ -244,9 +251,9 @@ const CASES: readonly (readonly [row: string, ...cases: readonly Case[]])[] = [
     ['segment hls-playlist', { stream: LIVE }, [301, 308]],
   ],
   [
-    'key, licence, steering manifest',
-    ['key steering', {}, [200, 301, 404]],
-    ['key steering', { stream: ENDED }, [200, 404]],
+    'key, licence, steering manifest, asset list',
+    ['key steering asset-list', {}, [200, 301, 404]],
+    ['key steering asset-list', { stream: ENDED }, [200, 404]],
   ],
   ['anything that is neither HLS nor DASH', ['other', {}, [200, 404]], ['other', { stream: ENDED }]],
   [

@@ -14,6 +14,7 @@ import { afterHead } from './head-news.ts'
 import type { CacheContext, FillContext } from './journey.ts'
 import { cacheKey } from './key.ts'
 import { LiveGuard } from './live-guard.ts'
+import { NamedDocuments } from './named-documents.ts'
 import { pass } from './pass.ts'
 import { Prefetch } from './prefetch/prefetch.ts'
 import { Recollection } from './recollection.ts'
@@ -48,7 +49,8 @@ export class Cache {
       before: (key, at) => this.#forgetting.before(key, at),
       missing: (key) => this.#forgetting.missing(key),
     })
-    this.#context = { ...context, slices: this.#slices, guard }
+    const named = new NamedDocuments(context.streams)
+    this.#context = { ...context, slices: this.#slices, guard, named }
     this.#groups = new Groups(context.clock())
     this.#walks = new Walks(this.#context, this.#groups)
     this.#forgetting = new Forgetting(this.#context, this.#walks)

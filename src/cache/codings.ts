@@ -6,7 +6,8 @@ import { omitFields } from '../rfc/connection.ts'
 import { simpleList } from '../rfc/grammar.ts'
 import { type Fields, fieldValue, type RequestHead } from '../rfc/heads.ts'
 import { normalisedEncoding } from '../rfc/vary.ts'
-import type { StoredHead, StoredResponse } from '../store/store.ts'
+import { GrowingBody } from '../store/growing-body.ts'
+import type { Body, StoredHead, StoredResponse } from '../store/store.ts'
 import { WholeBody } from '../store/whole-body.ts'
 
 export type Coding = 'br' | 'gzip'
@@ -106,10 +107,15 @@ function codingFor({ head, body }: StoredResponse, { fields }: RequestHead): Cod
     return undefined
   // Players count the bytes of the text when they ask for a part of it.
   if (fields['range'] !== undefined) return undefined
-  // One that still comes has no size, and is sent as it comes.
-  if (body.size === undefined || !isCoded(head.kind, head.fields, body.size)) return undefined
+  // One that still comes is sent as it comes.
+  if (body.size === undefined || isGrowing(body) || !isCoded(head.kind, head.fields, body.size))
+    return undefined
   const accepted = normalisedEncoding(fieldValue(fields, 'accept-encoding'))
   return accepted.startsWith('br') ? 'br' : accepted === 'gzip' ? 'gzip' : undefined
+}
+
+function isGrowing(body: Body): boolean {
+  return body instanceof GrowingBody && body.chunks === undefined && body.received !== body.size
 }
 
 function bytesOf({ body }: StoredResponse): Uint8Array | undefined {

@@ -1,9 +1,9 @@
 /** Delta updates of playlists (_HLS_skip), made of what is stored, once a version. */
-import { deltaOf } from '../media/delta.ts'
 import { responseDirectives } from '../rfc/cache-control.ts'
 import { omitFields } from '../rfc/connection.ts'
 import type { StoredHead, StoredResponse } from '../store/store.ts'
 import { WholeBody } from '../store/whole-body.ts'
+import type { ManifestReader } from './reading/manifest-reader.ts'
 
 /** What speaks of other bytes than those of the delta update. */
 const OF_THE_WHOLE: ReadonlySet<string> = new Set([
@@ -16,10 +16,16 @@ const OF_THE_WHOLE: ReadonlySet<string> = new Set([
   'last-modified',
   'repr-digest',
 ])
+
 export class Deltas {
+  readonly #manifests: ManifestReader
   /** The playlist itself where nothing may be skipped of it. */
   readonly #made = new WeakMap<StoredHead, StoredResponse>()
   readonly #making = new WeakMap<StoredHead, Promise<StoredResponse>>()
+
+  constructor(manifests: ManifestReader) {
+    this.#manifests = manifests
+  }
 
   /** What is made already; undefined: ask `of`. */
   made(playlist: StoredResponse): StoredResponse | undefined {
@@ -31,7 +37,7 @@ export class Deltas {
     const { head } = playlist
     const begun = this.#making.get(head)
     if (begun !== undefined) return begun
-    const making = make(playlist)
+    const making = this.#make(playlist)
     this.#making.set(head, making)
     making.then(
       (made) => this.#made.set(head, made),
@@ -39,15 +45,15 @@ export class Deltas {
     )
     return making
   }
-}
 
-async function make(playlist: StoredResponse): Promise<StoredResponse> {
-  const { head, body } = playlist
-  // RFC 9110 section 7.7: then it is not ours to leave anything out.
-  if (head.status !== 200 || responseDirectives(head.fields).directives.noTransform) return playlist
-  const bytes = Buffer.concat(body.chunks ?? (await Array.fromAsync(body.read())))
-  const delta = deltaOf(bytes.toString())
-  if (delta === undefined) return playlist
-  const fields = omitFields(head.fields, OF_THE_WHOLE)
-  return { head: { ...head, fields }, body: new WholeBody([Buffer.from(delta)]) }
+  async #make(playlist: StoredResponse): Promise<StoredResponse> {
+    const { head, body } = playlist
+    // RFC 9110 section 7.7: then it is not ours to leave anything out.
+    if (head.status !== 200 || responseDirectives(head.fields).directives.noTransform) return playlist
+    const bytes = Buffer.concat(body.chunks ?? (await Array.fromAsync(body.read())))
+    const delta = await this.#manifests.skip(bytes)
+    if (delta === undefined) return playlist
+    const fields = { ...omitFields(head.fields, OF_THE_WHOLE), etag: delta.etag }
+    return { head: { ...head, fields }, body: new WholeBody([delta.bytes]) }
+  }
 }

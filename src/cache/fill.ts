@@ -1,9 +1,9 @@
 /** A fill: asks upstream, decides what may be kept, and has it kept while all who wait read it. */
 import { isRangeLie } from '../errors.ts'
-import { isManifest } from '../media/kind.ts'
+import { type DocumentKind, documentOf, type MediaKind } from '../media/kind.ts'
 import { omitFields } from '../rfc/connection.ts'
 import { freshnessOf } from '../rfc/freshness.ts'
-import type { ReceivedHead, ResponseHead } from '../rfc/heads.ts'
+import { fieldValue, type ReceivedHead, type ResponseHead } from '../rfc/heads.ts'
 import type { ByteRange } from '../rfc/range.ts'
 import { type NotStorable, storability, unsharedFields } from '../rfc/storability.ts'
 import { freshen, validatorsOf } from '../rfc/validation.ts'
@@ -156,7 +156,7 @@ async function receiveOpened(
         return { kind: 'not-storable', reason: 'declined', response, isAsked: false }
       }
       const arrived = await recognise(order.request.target, part.response, opening.first)
-      if (isManifest(arrived.kind)) return again(undefined)
+      if (documentIn(context, order, arrived.kind, part.response) !== undefined) return again(undefined)
       const stored = describe(context, order, arrived.kind, part.response.head, undefined)
       if (typeof stored === 'string') {
         land()
@@ -178,18 +178,22 @@ async function receive(
   land: () => void,
 ): Promise<Filled> {
   const { request, route } = order
-  const { kind, response } = await recognise(request.target, relocated(context, arrived, request.target), 0)
+  const known = await recognise(request.target, relocated(context, arrived, request.target), 0)
+  const { response } = known
+  const asDocument =
+    response.head.status === 200 ? documentIn(context, order, known.kind, response) : undefined
   const manifest =
-    isManifest(kind) && response.head.status === 200
-      ? await collect(response, kind, context.addresses, request.target)
-      : undefined
+    asDocument === undefined
+      ? undefined
+      : await collect(context.manifests, response, asDocument, request.target)
+  const kind = manifest?.kind ?? known.kind
   const { head } = manifest?.response ?? response
   const described = isRefusedAhead(order, head)
     ? 'ahead'
     : describe(context, order, kind, head, manifest?.facts)
   const stored = asNewest(order.held, described, manifest?.facts)
   // What is for one viewer says nothing of what others were shown.
-  const isForAll = manifest !== undefined && typeof stored !== 'string'
+  const isForAll = manifest?.facts !== undefined && typeof stored !== 'string'
   const judged = isForAll
     ? await context.guard.judge(order, response, manifest.facts, stored.variant)
     : undefined
@@ -200,7 +204,7 @@ async function receive(
     land()
     return { kind: 'stored', ...judged.kept, fwdStatus: head.status }
   }
-  if (manifest !== undefined) {
+  if (manifest?.facts !== undefined) {
     const { requestedAt: askedAt, receivedAt: readAt } = head
     const variant = typeof stored === 'string' ? {} : stored.variant
     const version = { readAt, askedAt, variant, isRecalled: false }
@@ -228,6 +232,16 @@ async function receive(
     return { kind: 'not-storable', reason: 'declined', response, isAsked: true }
   }
   return { kind: 'stored', ...flowing, fwdStatus: head.status, unshared }
+}
+
+/** What it is taken whole as; undefined: it is not. */
+function documentIn(
+  { named }: FillContext,
+  { request }: Order,
+  kind: MediaKind,
+  { head }: UpstreamResponse,
+): DocumentKind | undefined {
+  return documentOf(kind, fieldValue(head.fields, 'content-type'), named.of(request.target))
 }
 
 /** What came instead of something that nobody asked for yet; that an origin fails it says to everyone. */

@@ -1,5 +1,5 @@
 /** What a response turns out to be: by address and type where they tell, else by its first bytes. */
-import { isManifest, kindOf, type MediaKind, mayBeManifest } from '../media/kind.ts'
+import { documentOf, kindOf, type MediaKind, mayBeManifest } from '../media/kind.ts'
 import { fieldValue } from '../rfc/heads.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
 
@@ -20,7 +20,8 @@ export async function recognise(
   const isOpen =
     response.head.status === 200 &&
     beginsAt === 0 &&
-    (kind === 'progressive' || (!isManifest(kind) && mayBeManifest(target, type)))
+    (kind === 'progressive' ||
+      (documentOf(kind, type, undefined) === undefined && mayBeManifest(target, type)))
   if (!isOpen || fieldValue(response.head.fields, 'content-encoding') !== undefined) return { kind, response }
   const bytes = response.body[Symbol.asyncIterator]()
   const first = await bytes.next()

@@ -1,7 +1,11 @@
 /** Bytes on their way from upstream: into the store, and past everyone who reads along. */
 import { GrowingBody, WINDOW_BYTES } from '../store/growing-body.ts'
 import type { Store, StoredHead, StoredResponse, StoreWriter } from '../store/store.ts'
+import { WholeBody } from '../store/whole-body.ts'
 import type { CacheContext, Order } from './journey.ts'
+
+/** How much a store is given at once. */
+const PIECE_BYTES = 1024 * 1024
 
 /** A fill that nobody reads goes on when no more than this is missing, or half of it has come. */
 const WORTH_FINISHING_BYTES = 1024 * 1024
@@ -28,9 +32,11 @@ export interface Flow {
 
 /** Stores a body that is whole already. */
 export async function keep(store: Store, head: StoredHead, bytes: Uint8Array): Promise<Kept> {
-  const body = new GrowingBody(bytes.byteLength)
-  const pieces = body.append(bytes)
-  body.finish()
+  // What is a piece of something larger would keep all of that alive.
+  const own = bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)
+  const pieces: Uint8Array[] = []
+  for (let at = 0; at < own.byteLength; at += PIECE_BYTES) pieces.push(own.subarray(at, at + PIECE_BYTES))
+  const body = new WholeBody(pieces)
   const writer = await store.open(head, bytes.byteLength)
   for (const piece of pieces) await writer?.write(piece)
   const stored = await writer?.commit()

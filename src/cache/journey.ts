@@ -9,9 +9,11 @@ import type { NotStorable } from '../rfc/storability.ts'
 import type { Variant } from '../rfc/vary.ts'
 import type { CacheKey, Sliced, Store, StoredHead, StoredResponse } from '../store/store.ts'
 import type { Held, UpstreamResponse } from '../upstream/source.ts'
+import type { NamedDocuments } from './named-documents.ts'
 import type { SliceOptions } from './options.ts'
 import type { PrefetchOptions } from './prefetch/options.ts'
 import type { Tally } from './prefetch/tally.ts'
+import type { ManifestReader } from './reading/manifest-reader.ts'
 import type { Route } from './routes.ts'
 import type { Streams } from './streams.ts'
 
@@ -24,6 +26,7 @@ export interface CacheContext {
   readonly slicing: SliceOptions
   /** Which addresses in manifests are ours. */
   readonly addresses: AddressBook
+  readonly manifests: ManifestReader
   readonly prefetching: PrefetchOptions
   /** The route by which viewers ask for a target; undefined: none of them would be let in with it. */
   readonly routeOf: (target: string) => Route | undefined
@@ -60,6 +63,7 @@ export interface SliceKeeper {
 }
 
 export interface FillContext extends CacheContext {
+  readonly named: NamedDocuments
   readonly slices: SliceKeeper
   readonly guard: Guard
 }

@@ -107,9 +107,9 @@ export class LiveGuard implements Guard {
     facts: ManifestFacts,
     came: ManifestFacts,
   ): Promise<Kept | undefined> {
-    const { store, clock } = this.#context
+    const { store, clock, manifests } = this.#context
     const stored = await store.get(key, order.request)
-    if (stored === undefined || stored.head.status !== 200 || (await isBehind(stored, came))) return undefined
+    if (stored?.head.status !== 200 || (await isBehind(manifests, stored, came))) return undefined
     const head = prolonged(stored, clock() + paceOf(facts) / 2)
     const kept = await store.refresh(head)
     return { stored: { head, body: stored.body }, kept }

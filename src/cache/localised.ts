@@ -1,6 +1,6 @@
 /** What leads elsewhere in an answer is led to us: where a redirect goes, and the addresses in one viewer's own manifest. */
 import { Place } from '../media/addresses/place.ts'
-import { isManifest, kindOf } from '../media/kind.ts'
+import { documentOf, kindOf } from '../media/kind.ts'
 import { omitFields } from '../rfc/connection.ts'
 import { fieldValue, type RequestHead } from '../rfc/heads.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
@@ -27,17 +27,18 @@ export function relocated(
  * does.
  */
 export async function localised(
-  context: Pick<FillContext, 'addresses'>,
+  context: Pick<FillContext, 'addresses' | 'manifests' | 'named'>,
   request: RequestHead,
   came: UpstreamResponse,
 ): Promise<UpstreamResponse> {
   const { target, method } = request
   const response = relocated(context, came, target)
   const { status, fields } = response.head
-  const kind = kindOf(target, fieldValue(fields, 'content-type'))
-  if (status !== 200 || !isManifest(kind)) return response
+  const type = fieldValue(fields, 'content-type')
+  const kind = documentOf(kindOf(target, type), type, context.named.of(target))
+  if (status !== 200 || kind === undefined) return response
   // A GET will tell what they are.
   if (method === 'HEAD')
     return { ...response, head: { ...response.head, fields: omitFields(fields, OF_THE_BYTES) } }
-  return (await collect(response, kind, context.addresses, target)).response
+  return (await collect(context.manifests, response, kind, target)).response
 }

@@ -106,6 +106,28 @@ export const addressOptions = Type.Object(
         default: [],
       },
     ),
+    attributes: Type.Array(
+      Type.Object(
+        {
+          tag: Type.String({
+            description: 'A tag of HLS playlists, without its #.',
+            format: 'hls-tag',
+            examples: ['EXT-X-VENDOR-AD'],
+          }),
+          attribute: Type.String({
+            description: 'The attribute of it whose quoted value is an address.',
+            format: 'hls-attribute',
+            examples: ['URI'],
+          }),
+        },
+        { additionalProperties: false },
+      ),
+      {
+        description:
+          'Where vendors write addresses in HLS playlists. Those of the HLS draft need not be listed, nor EXT-X-IMAGE-STREAM-INF, EXT-X-PREFETCH and EXT-X-TWITCH-PREFETCH.',
+        default: [],
+      },
+    ),
   },
   { description: 'Addresses in manifests.', default: {}, additionalProperties: false },
 )

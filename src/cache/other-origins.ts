@@ -83,9 +83,9 @@ async function ask(
     if (isManifest(kind) && response.head.status === 200) {
       const sent: Uint8Array[] = []
       const read = { ...response, body: noting(response.body, sent) }
-      const { facts } = await collect(read, kind, context.addresses, request.target)
+      const { facts } = await collect(context.manifests, read, kind, request.target)
       // As it was sent: it is going to be received like all else.
-      return { facts, response: { ...arrived, body: replay(sent) } }
+      if (facts !== undefined) return { facts, response: { ...arrived, body: replay(sent) } }
     }
     response.cancel()
     return undefined

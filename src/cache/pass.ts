@@ -13,7 +13,7 @@ import { passedOn, urgencyOf } from './upstream-request.ts'
  * when the viewer leaves before the head has come.
  */
 export async function pass(
-  context: Pick<FillContext, 'node' | 'addresses'>,
+  context: Pick<FillContext, 'node' | 'addresses' | 'manifests' | 'named'>,
   route: Route,
   request: RequestHead,
   signal: AbortSignal,

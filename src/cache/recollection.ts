@@ -12,13 +12,13 @@ import { factsOf, manifestKind } from './stored-manifest.ts'
 const MAX_READ = 10_000
 
 export class Recollection {
-  readonly #context: Pick<CacheContext, 'store' | 'streams'>
+  readonly #context: Pick<CacheContext, 'store' | 'streams' | 'manifests'>
   readonly #guard: LiveGuard
   /** When those were stored that have been read, so that none is read twice, though nothing could be learned from it. */
   readonly #readOf = new LRUCache<string, Instant>({ max: MAX_READ })
   readonly #reading = new Map<string, Promise<void>>()
 
-  constructor(context: Pick<CacheContext, 'store' | 'streams'>, guard: LiveGuard) {
+  constructor(context: Pick<CacheContext, 'store' | 'streams' | 'manifests'>, guard: LiveGuard) {
     this.#context = context
     this.#guard = guard
   }
@@ -49,7 +49,7 @@ export class Recollection {
 
   async #read(route: Route, target: string, stored: StoredResponse): Promise<void> {
     const { key, variant, storedAt, askedAt = storedAt } = stored.head
-    const facts = await factsOf(stored)
+    const facts = await factsOf(this.#context.manifests, stored)
     // A newer version may have come while this one was read.
     if (facts === undefined || this.#guard.knows(key, variant)) return
     this.#guard.recall(key, variant, facts, storedAt)

@@ -63,7 +63,7 @@ export class Reloads {
   readonly #recollection: Recollection
   readonly #serve: Serve
   readonly #versions = new PlaylistVersions()
-  readonly #deltas = new Deltas()
+  readonly #deltas: Deltas
   readonly #hints: Hints
   /** When somebody last waited for a part of a playlist, and not for a whole segment. */
   readonly #partsAskedAt = new LRUCache<CacheKey, Instant>({ max: MAX_PLAYLISTS })
@@ -76,6 +76,7 @@ export class Reloads {
     this.#recollection = recollection
     this.#serve = serve
     this.#hints = new Hints(context, walks)
+    this.#deltas = new Deltas(context.manifests)
     context.streams.onNews((news) => this.#learn(news))
   }
 

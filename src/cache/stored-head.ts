@@ -17,7 +17,7 @@ import { silenceOf } from './silence.ts'
 const TOO_EARLY = 425
 
 const CODINGS_IGNORED: ReadonlySet<string> = new Set(['accept-encoding'])
-const KEPT_WHEN_TOLD: ReadonlySet<MediaKind> = new Set(['key', 'steering'])
+const KEPT_WHEN_TOLD: ReadonlySet<MediaKind> = new Set(['key', 'steering', 'asset-list'])
 
 /** `facts` are those of the manifest, where it is one. */
 export function describe(

@@ -33,6 +33,14 @@ export const FORMATS: Readonly<Record<string, Format>> = {
     expected: 'an http or https URL of scheme, host and port alone',
     matches: (value) => isOriginUrl(value) && /^[a-z]+:\/\/[^/]+\/?$/i.test(value),
   },
+  'hls-tag': {
+    expected: 'the name of an HLS tag without its #, such as "EXT-X-VENDOR-AD", of up to 63 characters',
+    matches: (value) => /^EXT-X-[A-Z0-9-]{1,57}$/.test(value),
+  },
+  'hls-attribute': {
+    expected: 'the name of an HLS attribute, such as "URI", of up to 64 letters A to Z, digits and "-"',
+    matches: (value) => /^[A-Z0-9-]{1,64}$/.test(value),
+  },
   'ip-block': {
     expected: 'an IP address or a block such as "10.0.0.0/8" or "fd00::/8"',
     matches: isIpBlock,

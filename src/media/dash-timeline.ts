@@ -2,6 +2,8 @@
 import { MAX_RUNS, type Run, type Timeline } from './dash-facts.ts'
 
 const NATURAL = /^\d{1,20}$/
+/** xs:unsignedLong. */
+const LARGEST = 2n ** 64n - 1n
 
 /** Takes one S element after the other. What is malformed is left out. */
 export class TimelineReading {
@@ -13,6 +15,7 @@ export class TimelineReading {
     const duration = naturalOf(attributes.d)
     if (duration === undefined || duration === 0n) return
     const start = naturalOf(attributes.t) ?? this.#next()
+    if (start > LARGEST) return
     this.#endOpenRun(start)
     const count = countOf(attributes.r)
     this.#count += count ?? 1
@@ -74,5 +77,7 @@ function countOf(repeat: string | undefined): number | undefined {
 }
 
 function naturalOf(value: string | undefined): bigint | undefined {
-  return value !== undefined && NATURAL.test(value) ? BigInt(value) : undefined
+  if (value === undefined || !NATURAL.test(value)) return undefined
+  const number = BigInt(value)
+  return number > LARGEST ? undefined : number
 }

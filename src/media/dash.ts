@@ -12,7 +12,7 @@ const DEEPEST = 64
 const HTTP_CLOCKS = /^urn:mpeg:dash:utc:http-(?:xsdate|iso|head|ntp):/
 
 /** Elements whose text is an address; of others it is not kept. */
-const TEXTS: ReadonlySet<string> = new Set(['BaseURL', 'Location', 'PatchLocation'])
+const TEXTS: ReadonlySet<string> = new Set(['BaseURL', 'Location', 'PatchLocation', 'ContentSteering'])
 /** Of an address, in characters. */
 const LONGEST_TEXT = 8192
 /** Real presentations have a few; of more the last are kept. */
@@ -30,6 +30,7 @@ interface Reading {
   text: string | undefined
   location: string | undefined
   patchLocation: string | undefined
+  steering: string | undefined
 }
 
 /** Why the parser was stopped; never leaves this file. */
@@ -47,6 +48,7 @@ export function readDash(text: string, rootName: 'MPD' | 'Patch'): DashFacts | D
     text: undefined,
     location: undefined,
     patchLocation: undefined,
+    steering: undefined,
   }
   try {
     parse(text, rootName, reading)
@@ -76,6 +78,7 @@ export function readDash(text: string, rootName: 'MPD' | 'Patch'): DashFacts | D
     periods: periodsOf(reading.periods, live),
     location: reading.location,
     patchLocation: reading.patchLocation,
+    steering: reading.steering,
     representations: reading.levels.representations(),
   })
 }
@@ -114,6 +117,7 @@ function parse(text: string, rootName: string, reading: Reading): void {
     reading.levels.close(name, text)
     if (name === 'Location') reading.location ??= text.trim()
     if (name === 'PatchLocation') reading.patchLocation ??= text.trim()
+    if (name === 'ContentSteering') reading.steering ??= text.trim()
     reading.text = undefined
   })
   parser.write(text).close()

@@ -20,6 +20,8 @@ export interface HlsMultivariantFacts {
   readonly variants: number
   /** All that have a playlist of their own, in the order of the playlist; at most MAX_RENDITIONS. */
   readonly renditions: readonly HlsRendition[]
+  /** EXT-X-CONTENT-STEERING:SERVER-URI. */
+  readonly steering: string | undefined
 }
 
 export interface HlsMediaFacts {
@@ -55,6 +57,8 @@ export interface HlsMediaFacts {
   readonly hints: readonly PreloadHint[]
   readonly reports: readonly RenditionReport[]
   readonly control: ServerControl
+  /** X-ASSET-LIST of the last date ranges that have one; at most MAX_ASSET_LISTS. */
+  readonly assetLists: readonly string[]
   /** When the last whole segment begins, by EXT-X-PROGRAM-DATE-TIME, in ms since the epoch. */
   readonly programDateTimeMs: number | undefined
   /** All whole segments, without gaps and those skipped. */
@@ -87,6 +91,8 @@ export interface DashFacts {
   readonly location: string | undefined
   /** MPD/PatchLocation, the first: where the way from this version to a newer one is asked for. */
   readonly patchLocation: string | undefined
+  /** MPD/ContentSteering, the first. */
+  readonly steering: string | undefined
   /** Those of the last Period that is described, at most MAX_REPRESENTATIONS. */
   readonly representations: readonly DashRepresentation[]
 }
@@ -156,6 +162,6 @@ function chunkDurationMs({ representations, segmentDurationMs }: DashFacts): num
   return chunks.length === 0 ? undefined : Math.min(...chunks)
 }
 
-export function isBad(read: ManifestFacts | BadManifest): read is BadManifest {
+export function isBad<Read extends object>(read: Read | BadManifest): read is BadManifest {
   return 'bad' in read
 }

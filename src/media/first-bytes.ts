@@ -12,7 +12,16 @@ const INIT_BOXES: ReadonlySet<string> = new Set(['ftyp', 'moov', 'free', 'skip',
 /** Undefined: they tell nothing. Looks at no more than the first 4 KiB, and at the heads of the boxes of an MP4. */
 export function kindOfBytes(
   bytes: Uint8Array,
-): 'hls-playlist' | 'dash-mpd' | 'dash-patch' | 'text' | 'segment' | 'init' | 'progressive' | undefined {
+):
+  | 'hls-playlist'
+  | 'dash-mpd'
+  | 'dash-patch'
+  | 'dash-fragment'
+  | 'text'
+  | 'segment'
+  | 'init'
+  | 'progressive'
+  | undefined {
   return kindOfMp4(bytes) ?? kindOfStream(bytes) ?? kindOfText(bytes)
 }
 
@@ -60,12 +69,17 @@ function kindOfStream(bytes: Uint8Array): 'segment' | 'progressive' | undefined 
   return first === 0x1a && second === 0x45 && third === 0xdf && fourth === 0xa3 ? 'progressive' : undefined
 }
 
-function kindOfText(bytes: Uint8Array): 'hls-playlist' | 'dash-mpd' | 'dash-patch' | 'text' | undefined {
+function kindOfText(
+  bytes: Uint8Array,
+): 'hls-playlist' | 'dash-mpd' | 'dash-patch' | 'dash-fragment' | 'text' | undefined {
   const hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
   const text = latin1(bytes.subarray(hasMark ? 3 : 0, TEXT_WINDOW))
   if (/^#EXTM3U(?:\s|$)/.test(text)) return 'hls-playlist'
   if (/^WEBVTT(?:\s|$)/.test(text)) return 'text'
-  switch (rootOf(text)) {
+  const root = rootOf(text)
+  // Other documents have elements of the other names.
+  if (root === 'Period') return 'dash-fragment'
+  switch (root) {
     case 'MPD':
       return 'dash-mpd'
     case 'Patch':
@@ -77,8 +91,17 @@ function kindOfText(bytes: Uint8Array): 'hls-playlist' | 'dash-mpd' | 'dash-patc
   }
 }
 
+/** Elements of an MPD that may stand in a document of their own, many of them without a root (ISO/IEC 23009-1 section 5.5). */
+export const REMOTE_ELEMENTS: ReadonlySet<string> = new Set([
+  'Period',
+  'AdaptationSet',
+  'SegmentList',
+  'EventStream',
+  'InitializationSet',
+])
+
 /** The local name of an XML document's root element; undefined when none begins within `text`. */
-function rootOf(text: string): string | undefined {
+export function rootOf(text: string): string | undefined {
   let at = 0
   for (;;) {
     at += /^\s*/.exec(text.slice(at))?.[0].length ?? 0

@@ -6,6 +6,9 @@ export const TAIL_SEGMENTS = 32
 /** Real ladders have twenty. */
 export const MAX_RENDITIONS = 1000
 
+/** Breaks of a day, one in six minutes. */
+export const MAX_ASSET_LISTS = 256
+
 /** A file, or a range of one; the address as it is written. */
 export interface Piece {
   readonly address: string

@@ -75,6 +75,7 @@ function factsOf(scan: Scan, manifest: Manifest): HlsMediaFacts | BadManifest {
       openParts: partsOf(manifest.preloadSegment?.parts),
       hints: hintsOf(manifest.preloadSegment?.preloadHints),
       reports: reportsOf(manifest.renditionReports),
+      assetLists: scan.assetLists,
     }),
   }
 }

@@ -17,6 +17,7 @@ const KINDS: ReadonlyMap<string | undefined, HlsRendition['kind']> = new Map([
 export function readMultivariant(lines: readonly string[]): HlsMultivariantFacts {
   const renditions: HlsRendition[] = []
   let variants = 0
+  let steering: string | undefined
   let variant: ReadonlyMap<string, string> | undefined
   const add = (
     kind: HlsRendition['kind'],
@@ -52,11 +53,14 @@ export function readMultivariant(lines: readonly string[]): HlsMultivariantFacts
         if (kind !== undefined) add(kind, attributes.get('URI'), attributes)
         break
       }
+      case '#EXT-X-CONTENT-STEERING':
+        steering ??= attributesOf(list).get('SERVER-URI')
+        break
       default:
     }
   }
   // A copy: what was cut from a text keeps the whole of it in memory.
-  return { protocol: 'hls', role: 'multivariant', variants, renditions: structuredClone(renditions) }
+  return { protocol: 'hls', role: 'multivariant', variants, ...structuredClone({ renditions, steering }) }
 }
 
 function renditionOf(

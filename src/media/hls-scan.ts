@@ -1,7 +1,7 @@
 /** One pass over a media playlist of any length: what is needed of each line, and which lines are worth parsing. */
 import type { ByteRange } from '../rfc/range.ts'
 import { attributesOf } from './attributes.ts'
-import { TAIL_SEGMENTS } from './hls-facts.ts'
+import { MAX_ASSET_LISTS, TAIL_SEGMENTS } from './hls-facts.ts'
 import { lineOf } from './listing.ts'
 import { LONGEST_ADDRESS } from './place.ts'
 
@@ -35,6 +35,8 @@ export interface Scan {
   readonly tail: readonly ScannedSegment[]
   /** Tags of the tail and of what follows it, an address for each segment among them; in the order of the playlist. */
   readonly tailLines: readonly string[]
+  /** X-ASSET-LIST of date ranges, the last of them. */
+  readonly assetLists: readonly string[]
   /** The playlist stopped between an EXTINF and its address. */
   readonly isCutShort: boolean
   /** More tags than any segment has: the tail is not to be trusted. */
@@ -60,6 +62,7 @@ const ONCE: ReadonlySet<string> = new Set([
 export class Scanner implements Scan {
   readonly once = new Map<string, string>()
   readonly lines: string[] = []
+  readonly assetLists: string[] = []
   segments = 0
   listedMs = 0
   longestMs = 0
@@ -124,6 +127,9 @@ export class Scanner implements Scan {
       case '#EXT-X-KEY':
         this.#key = keyOf(line)
         break
+      case '#EXT-X-DATERANGE':
+        this.#assetList(line)
+        break
       case '#EXT-X-MAP':
       case '#EXT-X-PART':
       case '#EXT-X-PRELOAD-HINT':
@@ -173,6 +179,14 @@ export class Scanner implements Scan {
     this.#range = undefined
     this.#isGap = false
     this.#isDiscontinuity = false
+  }
+
+  #assetList(line: string): void {
+    if (line.length > LONGEST_ADDRESS || !line.includes('X-ASSET-LIST="')) return
+    const address = attributesOf(line.slice(line.indexOf(':') + 1)).get('X-ASSET-LIST')
+    if (address === undefined) return
+    if (this.assetLists.length === MAX_ASSET_LISTS) this.assetLists.shift()
+    this.assetLists.push(address)
   }
 
   #keepLine(line: string): void {

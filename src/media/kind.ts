@@ -6,6 +6,8 @@ import { kindOfBytes } from './first-bytes.ts'
  * - `init`: what a player needs before the first segment (EXT-X-MAP, Initialization).
  * - `text`: WebVTT and TTML, whole or in segments.
  * - `key`: keys and licences.
+ * - `dash-fragment`: what an xlink:href of an MPD leads to, such as remote Periods: no MPD, and no facts of a stream.
+ * - `steering`: content steering manifests. `asset-list`: the JSON behind X-ASSET-LIST, known only by who names it.
  * - `progressive`: a media file that is not a piece of a stream by its looks, such as a whole .mp4.
  * - `other`: nothing that HLS or DASH speak of; clocks (UTCTiming) and error pages are among it.
  */
@@ -13,13 +15,21 @@ export type MediaKind =
   | 'hls-playlist'
   | 'dash-mpd'
   | 'dash-patch'
+  | 'dash-fragment'
   | 'segment'
   | 'init'
   | 'text'
   | 'key'
   | 'steering'
+  | 'asset-list'
   | 'progressive'
   | 'other'
+
+/** What tells of a stream. */
+export type ManifestKind = 'hls-playlist' | 'dash-mpd' | 'dash-patch'
+
+/** What is taken whole before anyone sees it, for the addresses in it. */
+export type DocumentKind = ManifestKind | 'dash-fragment' | 'steering' | 'asset-list'
 
 /** `file`: a segment, an init or a whole file, as the rest of its name says. */
 const KIND_OF_ENDING: ReadonlyMap<string, MediaKind | 'file'> = new Map([
@@ -89,8 +99,10 @@ export function kindOf(target: string, contentType?: string, firstBytes?: Uint8A
     case 'hls-playlist':
     case 'dash-mpd':
     case 'dash-patch':
+    case 'dash-fragment':
     case 'key':
     case 'steering':
+    case 'asset-list':
     case 'other':
       return byPath
   }
@@ -100,8 +112,24 @@ export function kindOf(target: string, contentType?: string, firstBytes?: Uint8A
 }
 
 /** Whether a kind is one that readManifest reads. */
-export function isManifest(kind: MediaKind): kind is 'hls-playlist' | 'dash-mpd' | 'dash-patch' {
+export function isManifest(kind: MediaKind): kind is ManifestKind {
   return kind === 'hls-playlist' || kind === 'dash-mpd' || kind === 'dash-patch'
+}
+
+/**
+ * What a response is taken whole as, for the addresses in it; undefined: it is not. `named` is what a manifest has called
+ * it. A path alone makes no steering manifest: pages about steering have such names as well.
+ */
+export function documentOf(
+  kind: MediaKind,
+  contentType: string | undefined,
+  named: 'steering' | 'asset-list' | undefined,
+): DocumentKind | undefined {
+  if (isManifest(kind) || kind === 'dash-fragment') return kind
+  if (named !== undefined) return named
+  if (kind !== 'steering') return undefined
+  const type = mediaTypeOf(contentType)
+  return type === 'application/json' || KIND_OF_TYPE.get(type) === 'steering' ? kind : undefined
 }
 
 /**

@@ -29,6 +29,7 @@ const LIVE: Row<(stream: StreamTiming) => SilentLifetime> = {
       staleIfErrorMs: stream.segmentDurationMs === undefined ? 0 : paceOf(stream),
     }),
   'dash-patch': (stream) => lifetime(mpdLifetimeMs(stream)),
+  'dash-fragment': (stream) => lifetime(mpdLifetimeMs(stream)),
   segment: liveSegment,
   text: liveSegment,
   // An encoder that is started anew writes another init under the same name.
@@ -37,6 +38,7 @@ const LIVE: Row<(stream: StreamTiming) => SilentLifetime> = {
   progressive: (stream) => lifetime(paceOf(stream) / 2, { staleIfErrorMs: paceOf(stream) }),
   key: () => NEVER,
   steering: () => NEVER,
+  'asset-list': () => NEVER,
   other: () => NEVER,
 }
 
@@ -45,12 +47,14 @@ const ENDED: Row<SilentLifetime> = {
   'hls-playlist': lifetime(HOUR, { staleIfErrorMs: DAY }),
   'dash-mpd': lifetime(5 * MINUTE, { staleIfErrorMs: DAY }),
   'dash-patch': lifetime(SECOND / 2),
+  'dash-fragment': lifetime(5 * MINUTE, { staleIfErrorMs: DAY }),
   segment: lifetime(30 * DAY, { staleIfErrorMs: 30 * DAY }),
   text: lifetime(30 * DAY, { staleIfErrorMs: 30 * DAY }),
   init: lifetime(30 * DAY, { staleIfErrorMs: 30 * DAY }),
   progressive: lifetime(30 * DAY, { staleIfErrorMs: 30 * DAY }),
   key: NEVER,
   steering: NEVER,
+  'asset-list': NEVER,
   other: NEVER,
 }
 
@@ -60,12 +64,14 @@ const UNKNOWN: Row<SilentLifetime> = {
   'hls-playlist': NEVER,
   'dash-mpd': NEVER,
   'dash-patch': lifetime(SECOND / 2),
+  'dash-fragment': lifetime(SECOND / 2),
   segment: lifetime(HOUR, { staleIfErrorMs: HOUR }),
   text: lifetime(HOUR, { staleIfErrorMs: HOUR }),
   init: lifetime(HOUR, { staleIfErrorMs: HOUR }),
   progressive: lifetime(HOUR, { staleIfErrorMs: HOUR }),
   key: NEVER,
   steering: NEVER,
+  'asset-list': NEVER,
   other: NEVER,
 }
 
@@ -81,12 +87,14 @@ const MISSING: Row<{ readonly atTheEdge: number; readonly ended: number }> = {
   'hls-playlist': { atTheEdge: 2 * SECOND, ended: 10 * SECOND },
   'dash-mpd': { atTheEdge: MISSING_AT_THE_EDGE, ended: 10 * SECOND },
   'dash-patch': { atTheEdge: MISSING_AT_THE_EDGE, ended: MISSING_AT_THE_EDGE },
+  'dash-fragment': { atTheEdge: MISSING_AT_THE_EDGE, ended: 10 * SECOND },
   segment: { atTheEdge: MISSING_AT_THE_EDGE, ended: 10 * SECOND },
   text: { atTheEdge: MISSING_AT_THE_EDGE, ended: 10 * SECOND },
   init: { atTheEdge: MISSING_AT_THE_EDGE, ended: 10 * SECOND },
   progressive: { atTheEdge: MISSING_AT_THE_EDGE, ended: 10 * SECOND },
   key: { atTheEdge: 0, ended: 0 },
   steering: { atTheEdge: 0, ended: 0 },
+  'asset-list': { atTheEdge: 0, ended: 0 },
   other: { atTheEdge: 0, ended: 0 },
 }
 
@@ -106,7 +114,7 @@ export function silentLifetime(kind: MediaKind, facts: LifetimeFacts, status: nu
       return lifetimeOf(kind, facts)
     case 301:
     case 308:
-      return kind === 'key' || kind === 'steering' ? NEVER : lifetime(HOUR)
+      return kind === 'key' || kind === 'steering' || kind === 'asset-list' ? NEVER : lifetime(HOUR)
     case 404:
     case 410:
       return lifetime(missingMs(kind, facts.stream))

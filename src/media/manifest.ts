@@ -2,25 +2,27 @@
 import { readDash } from './dash.ts'
 import type { BadManifest, ManifestFacts } from './facts.ts'
 import { readHls } from './hls.ts'
-import type { MediaKind } from './kind.ts'
+import { isManifest, type ManifestKind, type MediaKind } from './kind.ts'
 
 /**
  * The facts of a whole manifest body, decompressed. Never throws; takes time in proportion to the body, so once for
  * each fetched version and never for each request.
  */
 export function readManifest(kind: MediaKind, body: Uint8Array): ManifestFacts | BadManifest {
-  if (kind !== 'hls-playlist' && kind !== 'dash-mpd' && kind !== 'dash-patch') {
-    return { bad: `expected a kind of manifest, came "${kind}"` }
-  }
+  if (!isManifest(kind)) return { bad: `expected a kind of manifest, came "${kind}"` }
   if (body[0] === 0x1f && body[1] === 0x8b) return { bad: 'expected text, came bytes compressed with gzip' }
-  // Drops a byte order mark, which RFC 8216 section 4.1 forbids and some packagers write.
-  const text = new TextDecoder().decode(body)
+  return readManifestText(kind, new TextDecoder().decode(body))
+}
+
+/** The same of its text. A byte order mark, which RFC 8216 section 4.1 forbids and some packagers write, is looked over. */
+export function readManifestText(kind: ManifestKind, text: string): ManifestFacts | BadManifest {
+  const whole = text.startsWith('\ufeff') ? text.slice(1) : text
   switch (kind) {
     case 'hls-playlist':
-      return readHls(text)
+      return readHls(whole)
     case 'dash-mpd':
-      return readDash(text, 'MPD')
+      return readDash(whole, 'MPD')
     case 'dash-patch':
-      return readDash(text, 'Patch')
+      return readDash(whole, 'Patch')
   }
 }

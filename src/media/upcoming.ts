@@ -92,24 +92,6 @@ export function upcomingDash(
   return []
 }
 
-/**
- * The `count` segments that a live representation makes after those that can be had at `now`: what players will ask for
- * first when they are there. Empty when it cannot be told.
- */
-export function upcomingEdge(
-  facts: DashFacts,
-  manifest: string,
-  representation: DashRepresentation,
-  count: number,
-  now: Instant,
-): readonly Upcoming[] {
-  const edge = facts.live ? edgeOf(facts, representation, now) : undefined
-  if (edge === undefined) return []
-  return positionsAfter(facts, representation, edge, count).flatMap((next) =>
-    segmentAt(manifest, representation, next),
-  )
-}
-
 function segmentAt(manifest: string, representation: DashRepresentation, position: Position): Upcoming[] {
   const { bases, template } = representation
   if (template === undefined) return []

@@ -15,7 +15,7 @@ export function weightOf(facts: ManifestFacts): number {
       const pieces = [...parts, ...facts.tail, ...facts.hints, ...facts.reports]
       return pieces.reduce(
         (sum, { address }) => sum + OBJECT + 2 * address.length,
-        4 * OBJECT + 2 * facts.listing.lines.length,
+        4 * OBJECT + 2 * facts.listing.lines.length + 2 * facts.assetLists.join('').length,
       )
     }
     case 'presentation': {

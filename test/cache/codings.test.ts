@@ -4,9 +4,11 @@ import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { Codings } from '../../src/cache/codings.ts'
 import { WholeBody } from '../../src/store/whole-body.ts'
+import { barrier } from '../support/barrier.ts'
 import { get } from '../support/client.ts'
 import { openOrigin, reply } from '../support/origin.ts'
 import { openTestRelais } from '../support/relais.ts'
+import { settled } from '../support/settled.ts'
 import { requestOf, storedOf } from './support/route.ts'
 
 test('a text too long to be compressed at once is compressed once, however many ask meanwhile', async () => {
@@ -43,4 +45,28 @@ test('a digest of the text is not said of what it was compressed to', async (t) 
   }
   const plain = await get(url, { headers: { 'accept-encoding': 'identity' } })
   assert.equal(plain.headers['repr-digest'], digests['repr-digest'])
+})
+
+test('a text that still comes is sent as it comes, and compressed once it is here', async (t) => {
+  const lines = 'a line that is said again\n'.repeat(100)
+  const text = `WEBVTT\n\n${lines}${lines}`
+  const rest = barrier()
+  const origin = await openOrigin(t, async (_request, response) => {
+    response.writeHead(200, { 'content-length': String(text.length), 'cache-control': 'max-age=60' })
+    response.write(text.slice(0, lines.length))
+    await rest.opened
+    response.end(text.slice(lines.length))
+  })
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  const url = `${relais.url}/subtitles.vtt`
+  const headers = { 'accept-encoding': 'gzip' }
+  // The rest comes when a viewer has read the beginning, and else never.
+  const first = await get(url, { headers, onData: () => rest.open() })
+  assert.equal(String(first.body), text)
+  assert.deepEqual([first.headers['content-encoding'], first.headers['vary']], [undefined, 'accept-encoding'])
+  await settled(relais)
+  const second = await get(url, { headers })
+  assert.equal(second.headers['content-encoding'], 'gzip')
+  assert.equal(String(gunzipSync(second.body)), text)
+  assert.equal(origin.count(), 1)
 })

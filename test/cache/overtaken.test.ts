@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Cache } from '../../src/cache/cache.ts'
+import { ManifestReader } from '../../src/cache/reading/manifest-reader.ts'
 import { Streams } from '../../src/cache/streams.ts'
 import { AddressBook } from '../../src/media/addresses/address-book.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
@@ -54,7 +55,7 @@ test('what a write overtook is not served while the disk still writes it', async
     routeOf: () => undefined,
     tallyOf: () => ({ sent: 0, used: 0, wasted: 0 }),
     addresses: new AddressBook([]),
-
+    manifests: new ManifestReader(new AddressBook([])),
     onTrouble: () => undefined,
   })
   const ask = async (): Promise<string> => {

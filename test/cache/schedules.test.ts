@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type Answer, Cache } from '../../src/cache/cache.ts'
+import { ManifestReader } from '../../src/cache/reading/manifest-reader.ts'
 import type { Route } from '../../src/cache/routes.ts'
 import { Streams } from '../../src/cache/streams.ts'
 import { AddressBook } from '../../src/media/addresses/address-book.ts'
@@ -41,7 +42,7 @@ function setStage(t: TestContext): Stage {
     node: 'test',
     slicing: { bytes: 1024 * 1024, above: 8 * 1024 * 1024 },
     addresses: new AddressBook([]),
-
+    manifests: new ManifestReader(new AddressBook([])),
     prefetching: { segments: 0, share: 25 },
     routeOf: () => undefined,
     tallyOf: () => ({ sent: 0, used: 0, wasted: 0 }),

@@ -168,6 +168,13 @@ test('xlink:href that resolves to nothing stays', () => {
   for (const place of [HERE, MOVED, AWAY]) assert.equal(rewrite(text, place), text)
 })
 
+test('remote elements lead to us, and what is relative in them stays, for it is relative to the MPD', () => {
+  const remote = (base: string) =>
+    `<?xml version="1.0"?><Period><BaseURL>${base}</BaseURL><AdaptationSet><SegmentTemplate media="v/$Number$.m4s"/></AdaptationSet></Period>\n<Period xlink:href="next.xml"/>`
+  assert.equal(rewriteDash(remote(`${ORIGIN}/ads/`), MOVED), remote('/live/ads/'))
+  assert.equal(rewriteDash(remote('ads/'), MOVED), remote('ads/'))
+})
+
 test('a template cannot be led to a host that is not configured', () => {
   for (const media of [
     'http://127.0.0.1/$Time$',
@@ -205,7 +212,10 @@ test('a text that is no MPD is refused, with what was expected and what came', (
     ['<!DOCTYPE html><html></html>', 'a document type declaration'],
     ['<!DOCTYPE MPD [<!ENTITY a "b">]><MPD>&a;</MPD>', 'a document type declaration'],
     ['<html><body/></html>', 'HTML'],
-    ['<Period/>', '<Period>'],
+    ['<Representation/>', '<Representation>'],
+    ['<Period/><MPD/>', '<MPD> after the root'],
+    ['<MPD/><Period/>', '<Period> after the root'],
+    ['<Period/><AdaptationSet/>', '<AdaptationSet> after the root'],
     ['<MPD>', '<MPD> without its end'],
     ['<MPD><Period></MPD>', '</MPD> in the place of </Period>'],
     ['</MPD>', '</MPD> in the place of </>'],

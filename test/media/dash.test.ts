@@ -53,6 +53,7 @@ test('a dynamic MPD is live, and tells its pace and its window', () => {
     periods: [{ id: '1', startMs: 0 }],
     location: undefined,
     patchLocation: undefined,
+    steering: undefined,
   })
   assert.deepEqual(
     representations.map(({ id, bandwidth, template }) => [

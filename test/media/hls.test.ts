@@ -54,6 +54,7 @@ test('a sliding playlist is live, and tells its pace and its window', () => {
     openParts: [],
     hints: [],
     reports: [],
+    assetLists: [],
     programDateTimeMs: undefined,
   })
   assert.deepEqual(

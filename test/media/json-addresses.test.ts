@@ -117,3 +117,29 @@ test('property: only the addresses of JSON change, and what is unmapped comes ou
     { numRuns: 500 },
   )
 })
+
+test('property: what was rewritten of JSON stays when it is read at our address', () => {
+  const ours = Place.of(PUBLIC.book, 'https://edge.example:8443/live/s.json', '/live/s.json')
+  const address = fc.constantFrom(
+    `${ORIGIN}/a?"\\`,
+    '/streams/b',
+    'c',
+    'https://same.example/same/x',
+    'data:,x',
+    '',
+  )
+  const host = fc.constantFrom('same.example', 'origin', 'x.example')
+  fc.assert(
+    fc.property(address, address, host, (one, other, name) => {
+      const [reload, variant] = [one, other].map((value) => JSON.stringify(value).slice(1, -1))
+      for (const [rewrite, text] of [
+        [rewriteSteering, steering(reload ?? '', name, variant ?? '')],
+        [rewriteAssetList, `{"ASSETS":[{"URI":"${reload}"}]}`],
+      ] as const) {
+        const once = rewrite(text, PUBLIC)
+        assert.ok(typeof once === 'string')
+        assert.equal(rewrite(once, ours), once)
+      }
+    }),
+  )
+})

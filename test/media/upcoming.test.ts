@@ -3,13 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { listingOf, lists } from '../../src/media/listing.ts'
 import { placeOf } from '../../src/media/place.ts'
-import {
-  type Upcoming,
-  upcomingDash,
-  upcomingEdge,
-  upcomingListed,
-  upcomingLive,
-} from '../../src/media/upcoming.ts'
+import { type Upcoming, upcomingDash, upcomingListed, upcomingLive } from '../../src/media/upcoming.ts'
 import { dashFacts, mediaFacts } from '../support/media-facts.ts'
 import fc from '../support/properties.ts'
 
@@ -163,16 +157,4 @@ test('after a segment of a representation come the next of the same, as far as t
   assert.deepEqual(after('/cdn/v2/00004.m4s', 10_000), ['segment /cdn/v2/00005.m4s'])
   for (const target of ['/cdn/v3/00004.m4s', '/cdn/v2/x.m4s', '/live/v2/00004.m4s', '/127.0.0.1/4.m4s'])
     assert.deepEqual(after(target, 60_000), [], target)
-})
-
-test('what a representation makes next stands behind its edge, and where a template leads elsewhere that is said', () => {
-  const [one, , evil] = MPD.representations
-  assert.ok(one && evil)
-  assert.deepEqual(targets(upcomingEdge(MPD, '/live/m.mpd', one, 2, START + 10_000)), [
-    'segment /cdn/v1/00006.m4s',
-    'segment /cdn/v1/00007.m4s',
-  ])
-  assert.deepEqual(targets(upcomingEdge(MPD, '/live/m.mpd', evil, 1, START + 10_000)), [
-    'segment ! https://127.0.0.1/6.m4s',
-  ])
 })

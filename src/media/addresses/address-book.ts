@@ -19,10 +19,18 @@ export interface AddressBookOptions {
    */
   readonly publicUrl?: string | undefined
   /**
-   * Whether we answer for a path ourselves, so that no route does. What it says of a directory it says of all that is
-   * in it. Default: no.
+   * Paths that we answer for ourselves, so that no route does. What it says of a directory it says of all that is in it.
+   * Default: none.
    */
-  readonly isReserved?: (path: string) => boolean
+  readonly reserved?: RegExp | undefined
+  /** Attributes of HLS tags that carry addresses, beside those of the draft; the tag without its #. */
+  readonly attributes?: readonly { readonly tag: string; readonly attribute: string }[] | undefined
+}
+
+/** What a book is made of: plain data, so that another thread can make the same. */
+export interface AddressBookContents {
+  readonly routes: readonly MappedRoute[]
+  readonly options: AddressBookOptions
 }
 
 /** One place at an origin, and the path that stands for it here. */
@@ -34,6 +42,7 @@ interface Mapping {
 }
 
 const NONE: readonly Mapping[] = []
+const NO_NAMES: readonly string[] = []
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: '80', https: '443' }
 /** RFC 1035 section 2.3.4, and a port. */
 const LONGEST_AUTHORITY = 262
@@ -43,8 +52,10 @@ export class AddressBook {
   readonly publicUrl: string | undefined
   /** By scheme and authority in lower case; each list has the longest path first. */
   readonly #mappings = new Map<string, Mapping[]>()
-  /** Whether we answer for a path of ours ourselves. */
-  readonly reserves: (path: string) => boolean
+  readonly contents: AddressBookContents
+  /** By tag with its #. */
+  readonly #attributes = new Map<string, readonly string[]>()
+  readonly #reserved: RegExp | undefined
 
   /** Throws a TypeError for a URL or a path that is none, and for an alias that leads to no route. */
   constructor(routes: readonly MappedRoute[], options: AddressBookOptions = {}) {
@@ -63,7 +74,22 @@ export class AddressBook {
       list.sort((one, other) => other.path.length - one.path.length)
     }
     this.publicUrl = options.publicUrl === undefined ? undefined : originOf(options.publicUrl)
-    this.reserves = options.isReserved ?? (() => false)
+    this.#reserved = options.reserved
+    for (const { tag, attribute } of options.attributes ?? []) {
+      const known = this.#attributes.get(`#${tag}`) ?? []
+      this.#attributes.set(`#${tag}`, [...known, attribute])
+    }
+    this.contents = { routes: routes.map(({ prefix, origins }) => ({ prefix, origins })), options }
+  }
+
+  /** The attributes of an HLS tag, named with its #, that carry addresses beside those of the draft. */
+  attributesOf(tag: string): readonly string[] {
+    return this.#attributes.get(tag) ?? NO_NAMES
+  }
+
+  /** Whether we answer for a path of ours ourselves. */
+  reserves(path: string): boolean {
+    return this.#reserved?.test(path) ?? false
   }
 
   /**

@@ -1,5 +1,6 @@
-/** Leads the addresses in an MPD or a patch of one to us, and leaves every other byte of it as it is. */
+/** Leads the addresses in an MPD, a patch of one, or a remote part of one to us, and leaves every other byte of it as it is. */
 import type { BadManifest } from '../facts.ts'
+import { REMOTE_ELEMENTS } from '../first-bytes.ts'
 import { whatCame } from '../what-came.ts'
 import type { Place } from './place.ts'
 import { Splices } from './splices.ts'
@@ -49,9 +50,11 @@ interface AddressText {
 
 /**
  * The document for viewers who have it from us: the very same string when nothing changes. Never throws; takes time in
- * proportion to the text. Bad when it is no whole XML document with the root MPD or Patch, or would grow beyond reason.
+ * proportion to the text. Bad when it is no whole XML document with the root MPD or Patch
+ * or a remote element, or would grow beyond reason.
  *
- * The relative addresses in a patch are those of the MPD, so `place` must be where that stands.
+ * The relative addresses in a patch are those of the MPD, so `place` must be where that stands; those of remote elements
+ * (xlink), of which several may stand beside each other, stay as they are, for they are the MPD's as well.
  *
  * After a redirect a segment address that Representations inherit is based anew only where none of them has a BaseURL:
  * where some have and some have not, no single text would be right.
@@ -70,7 +73,8 @@ class Rewriter implements TagReader {
   readonly #names: string[] = []
   readonly #document: Level
   readonly #levels: Level[]
-  #hasRoot = false
+  /** Its local name. */
+  #root: string | undefined
   #address: AddressText | undefined
 
   constructor(text: string, place: Place) {
@@ -81,7 +85,7 @@ class Rewriter implements TagReader {
 
   /** Once all tags have come; undefined: nothing. */
   whatIsMissing(): string | undefined {
-    if (!this.#hasRoot) return whatCame(this.#text)
+    if (this.#root === undefined) return whatCame(this.#text)
     const open = this.#names.at(-1)
     return open === undefined ? undefined : `<${open.slice(0, 60)}> without its end`
   }
@@ -90,10 +94,12 @@ class Rewriter implements TagReader {
     const name = localName(tag.name)
     if (this.#names.length === 0) {
       const shown = `<${tag.name.slice(0, 60)}>`
-      if (this.#hasRoot) return `${shown} after the root`
-      if (name !== 'MPD' && name !== 'Patch') return name.toLowerCase() === 'html' ? 'HTML' : shown
-      this.#hasRoot = true
-      if (name === 'Patch') this.#document.place = this.#document.place.withoutRebasing()
+      const isRemote = REMOTE_ELEMENTS.has(name)
+      if (this.#root !== undefined && !(isRemote && name === this.#root)) return `${shown} after the root`
+      if (name !== 'MPD' && name !== 'Patch' && !isRemote)
+        return name.toLowerCase() === 'html' ? 'HTML' : shown
+      this.#root = name
+      if (name !== 'MPD') this.#document.place = this.#document.place.withoutRebasing()
     }
     if (this.#names.length >= DEEPEST) return `elements more than ${DEEPEST} deep`
     this.#address = undefined

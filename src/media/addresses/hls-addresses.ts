@@ -1,5 +1,6 @@
 /** Leads the addresses in an HLS playlist to us, and leaves every other byte of it as it is. */
 import type { BadManifest } from '../facts.ts'
+import type { AddressBook } from './address-book.ts'
 import { eachQuotedAttribute, type QuotedAttribute } from './attribute-list.ts'
 import type { Place } from './place.ts'
 import { Splices } from './splices.ts'
@@ -30,8 +31,12 @@ const CARRIERS: ReadonlyMap<string, Readonly<Record<string, Carrier>>> = new Map
   ['#EXT-X-DATERANGE', { 'X-ASSET-URI': 'absolute', 'X-ASSET-LIST': 'plain', 'X-URI': 'plain' }],
 ])
 
+/** Not of the draft: the address of a segment that is being made is all that stands behind the colon. */
+const ADDRESS_TAGS: ReadonlySet<string> = new Set(['#EXT-X-PREFETCH', '#EXT-X-TWITCH-PREFETCH'])
+
 const DEFINE = '#EXT-X-DEFINE'
-const LONGEST_NAME = 32
+/** With its #; the configuration takes no longer one. */
+const LONGEST_NAME = 64
 
 /**
  * The playlist for viewers who have it from us: the very same string when nothing changes, as for what does not begin
@@ -48,7 +53,7 @@ export function rewriteHls(text: string, place: Place): string | BadManifest {
     const end = newline === -1 ? text.length : newline
     if (text[start] !== '#') rewriteAddress(text.slice(start, end), start, variables, splices)
     else if (text.startsWith('EXT-X-', start + 1))
-      rewriteTag(text.slice(start, end), start, variables, splices)
+      rewriteTag(text.slice(start, end), start, place.book, variables, splices)
     start = end + 1
   }
   return splices.apply(text)
@@ -64,7 +69,13 @@ function rewriteAddress(line: string, offset: number, variables: Variables, spli
   splices.add(start, start + address.length, localised)
 }
 
-function rewriteTag(line: string, offset: number, variables: Variables, splices: Splices): void {
+function rewriteTag(
+  line: string,
+  offset: number,
+  book: AddressBook,
+  variables: Variables,
+  splices: Splices,
+): void {
   const colon = line.slice(0, LONGEST_NAME).indexOf(':')
   if (colon === -1) return
   const name = line.slice(0, colon)
@@ -72,10 +83,16 @@ function rewriteTag(line: string, offset: number, variables: Variables, splices:
     rewriteDefinition(line, offset, variables, splices)
     return
   }
+  if (ADDRESS_TAGS.has(name)) {
+    rewriteAddress(line.slice(colon + 1), offset + colon + 1, variables, splices)
+    return
+  }
   const carriers = CARRIERS.get(name)
-  if (carriers === undefined) return
+  const named = book.attributesOf(name)
+  if (carriers === undefined && named.length === 0) return
   eachQuotedAttribute(line, colon + 1, (attribute) => {
-    const carrier = Object.hasOwn(carriers, attribute.name) ? carriers[attribute.name] : undefined
+    const isKnown = carriers !== undefined && Object.hasOwn(carriers, attribute.name)
+    const carrier = isKnown ? carriers[attribute.name] : named.includes(attribute.name) ? 'plain' : undefined
     if (carrier === undefined) return
     const localised = localise(attribute.value, carrier, variables)
     // There is no way to escape one; the address that a redirect led to may have it.
