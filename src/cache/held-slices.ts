@@ -1,16 +1,16 @@
 /** What was wanted of a large body, when its slices lie in memory: written at once, like a body that lies there whole. */
 import type { ByteRange } from '../rfc/range.ts'
 import { cut } from '../store/chunks.ts'
-import type { Body, Sliced } from '../store/store.ts'
+import type { Body, GiveBack, Recall, Sliced } from '../store/store.ts'
 import { rangeOfSlice, slicesWithin } from './slice.ts'
 
 export class HeldSlices implements Body {
   readonly chunks = undefined
   readonly #sliced: Sliced
-  readonly #held: ReadonlyMap<number, readonly Uint8Array[]>
+  readonly #held: ReadonlyMap<number, Body>
 
   /** `held` are the slices that there are, by their index. */
-  constructor(sliced: Sliced, held: ReadonlyMap<number, readonly Uint8Array[]>) {
+  constructor(sliced: Sliced, held: ReadonlyMap<number, Body>) {
     this.#sliced = sliced
     this.#held = held
   }
@@ -22,13 +22,20 @@ export class HeldSlices implements Body {
   held(range: ByteRange = { first: 0, last: this.size - 1 }): readonly Uint8Array[] | undefined {
     const pieces: Uint8Array[] = []
     for (const index of slicesWithin(this.#sliced, range)) {
-      const chunks = this.#held.get(index)
+      const chunks = this.#held.get(index)?.chunks
       if (chunks === undefined) return undefined
       const slice = rangeOfSlice(this.#sliced, index)
       const first = Math.max(range.first, slice.first) - slice.first
       pieces.push(...cut(chunks, { first, last: Math.min(range.last, slice.last) - slice.first }))
     }
     return pieces
+  }
+
+  lend(recall: Recall | undefined): GiveBack {
+    const loans = [...this.#held.values()].map((body) => body.lend?.(recall))
+    return () => {
+      for (const giveBack of loans) giveBack?.()
+    }
   }
 
   async *read(range?: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array> {

@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache'
 import { isRangeLie } from '../errors.ts'
 import type { Instant, RequestHead } from '../rfc/heads.ts'
 import type { ByteRange } from '../rfc/range.ts'
+import { AT_ONCE_BYTES } from '../store/chunks.ts'
 import { GrowingBody } from '../store/growing-body.ts'
 import type { Body, CacheKey, Sliced, StoredHead, StoredResponse } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
@@ -20,8 +21,6 @@ import { SlicedBody } from './sliced-body.ts'
 import { rangesWanted, slicesWanted } from './slices-wanted.ts'
 import { asForAll, shared, urgencyOf } from './upstream-request.ts'
 
-/** More than this is not written at once: a slow viewer would keep it in memory, evicted or not. */
-const MAX_AT_ONCE_BYTES = 4 * 1024 * 1024
 /** How long a body is filled whole after its slices did not fit together. */
 const WHOLE_MS = 60_000
 const MAX_KEYS = 16_384
@@ -78,12 +77,12 @@ export class Slices {
     const { sliced } = head
     if (sliced === undefined) return undefined
     const ranges = rangesWanted(head, sliced, request)
-    if (ranges.reduce((sum, range) => sum + lengthOf(range), 0) > MAX_AT_ONCE_BYTES) return undefined
-    const held = new Map<number, readonly Uint8Array[]>()
+    if (ranges.reduce((sum, range) => sum + lengthOf(range), 0) > AT_ONCE_BYTES) return undefined
+    const held = new Map<number, Body>()
     for (const index of ranges.flatMap((range) => [...slicesWithin(sliced, range)])) {
-      const chunks = this.#context.store.peek(sliceKey(head.key, sliced, index), request)?.body.chunks
-      if (chunks === undefined) return undefined
-      held.set(index, chunks)
+      const slice = this.#context.store.peek(sliceKey(head.key, sliced, index), request)?.body
+      if (slice?.chunks === undefined) return undefined
+      held.set(index, slice)
     }
     return { head, body: new HeldSlices(sliced, held) }
   }

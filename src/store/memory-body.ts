@@ -1,0 +1,135 @@
+/** A body that the memory store holds, and that viewers may hold for longer than the store does. */
+import type { ByteRange } from '../rfc/range.ts'
+import { lengthOfAll, pieceAt } from './chunks.ts'
+import type { Debtor, Lending } from './lending.ts'
+import type { Body, GiveBack, Recall } from './store.ts'
+
+/** What one viewer holds. */
+interface Loan {
+  /** Undefined: whoever reads it notices by himself that it is gone. */
+  readonly recall: Recall | undefined
+  /** What he was handed last, for one who comes back for more; undefined: he has all of it. */
+  piece: Uint8Array | undefined
+}
+
+/** Where a reader is. */
+interface Reading {
+  at: number
+  readonly last: number
+}
+
+const NOTHING = new Uint8Array(0)
+
+/**
+ * In the store its bytes are the store's to count. When it has left (evicted, replaced, deleted) they stay in the account of
+ * `lending` until nobody has them on loan. Called back, it drops its chunks: who reads piece by piece reads on where else
+ * the bytes are, and owes the piece under way; who holds all of it, or has nowhere to read on, is broken off. Called back
+ * once more, all who still stand there with a piece are.
+ */
+export class MemoryBody implements Body, Debtor {
+  readonly size: number
+  readonly #lending: Lending
+  readonly #elsewhere: (() => Body | undefined) | undefined
+  #chunks: readonly Uint8Array[] | undefined
+  #loans: Set<Loan> | undefined
+  #hasLeft = false
+
+  /** `elsewhere` answers the same bytes in another place while they are there. */
+  constructor(
+    chunks: readonly Uint8Array[],
+    lending: Lending,
+    elsewhere: (() => Body | undefined) | undefined,
+  ) {
+    this.#chunks = chunks
+    this.size = lengthOfAll(chunks)
+    this.#lending = lending
+    this.#elsewhere = elsewhere
+  }
+
+  get chunks(): readonly Uint8Array[] | undefined {
+    return this.#chunks
+  }
+
+  /** The store has let it go. */
+  leave(): void {
+    this.#hasLeft = true
+    this.#account()
+  }
+
+  lend(recall: Recall | undefined, piece?: Uint8Array): GiveBack {
+    const loan = this.#take(recall, piece)
+    return () => this.#takeBack(loan)
+  }
+
+  async *read(range?: ByteRange, signal?: AbortSignal, recall?: Recall): AsyncGenerator<Uint8Array> {
+    const reading = { at: range?.first ?? 0, last: range?.last ?? this.size - 1 }
+    yield* this.#fromMemory(reading, signal, recall)
+    if (reading.at > reading.last) return
+    const body = this.#elsewhere?.()
+    if (body === undefined) throw new Error(`byte ${reading.at} of the body has been evicted`)
+    yield* body.read({ first: reading.at, last: reading.last }, signal, recall)
+  }
+
+  recall(): void {
+    const wasHeld = this.#chunks !== undefined
+    const isElsewhere = wasHeld && this.#elsewhere?.() !== undefined
+    this.#chunks = undefined
+    for (const loan of this.#loans ?? []) {
+      if (isElsewhere && loan.piece !== undefined) continue
+      this.#loans?.delete(loan)
+      if (loan.recall === undefined) continue
+      this.#lending.cut()
+      loan.recall()
+    }
+    this.#account()
+  }
+
+  /** Apart from `read`, so that nothing of it stays on the stack of a reader who has gone on elsewhere. */
+  async *#fromMemory(
+    reading: Reading,
+    signal: AbortSignal | undefined,
+    recall: Recall | undefined,
+  ): AsyncGenerator<Uint8Array> {
+    const loan = this.#take(recall, NOTHING)
+    try {
+      while (reading.at <= reading.last) {
+        signal?.throwIfAborted()
+        loan.piece = this.#chunks && pieceAt(this.#chunks, reading)
+        if (loan.piece === undefined) return
+        reading.at += loan.piece.byteLength
+        yield loan.piece
+        loan.piece = NOTHING
+        if (this.#hasLeft) this.#lending.moved(this)
+      }
+    } finally {
+      this.#takeBack(loan)
+    }
+  }
+
+  #take(recall: Recall | undefined, piece: Uint8Array | undefined): Loan {
+    const loan = { recall, piece }
+    this.#loans ??= new Set()
+    this.#loans.add(loan)
+    this.#account()
+    return loan
+  }
+
+  #takeBack(loan: Loan): void {
+    if (this.#loans?.delete(loan) === true) this.#account()
+  }
+
+  #account(): void {
+    if (this.#hasLeft) this.#lending.owe(this, this.#owed())
+  }
+
+  /** What stays in memory through those who have it on loan: all of it, or the buffers of which they hold pieces. */
+  #owed(): number {
+    if (this.#loans === undefined || this.#loans.size === 0) return 0
+    if (this.#chunks !== undefined) return this.size
+    const buffers = new Set<ArrayBufferLike>()
+    for (const { piece = NOTHING } of this.#loans) buffers.add(piece.buffer)
+    let bytes = 0
+    for (const { byteLength } of buffers) bytes += byteLength
+    return bytes
+  }
+}
