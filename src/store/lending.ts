@@ -6,15 +6,19 @@ export interface Debtor {
   recall(): void
 }
 
+/** `in-part`: once called back, it still owes what is under way, and nobody loses anything. */
+export type Due = 'in-part' | 'all'
+
 /**
  * An evicted body stays in memory for as long as a viewer's connection holds a piece of it, so its bytes stay in the
- * account of the store, which makes room for them. Who has moved least recently is the first to be called back.
+ * account of the store, which makes room for them. Called back are first those through whom nobody loses anything, then all
+ * others; of either the one whose viewers have stood still for longest.
  *
  * A recall ends: each debtor owes less after it, and after a second one nothing.
  */
 export class Lending {
   /** The stalest first. */
-  readonly #owed = new Map<Debtor, number>()
+  readonly #owed: Readonly<Record<Due, Map<Debtor, number>>> = { 'in-part': new Map(), all: new Map() }
   #bytes = 0
   #cuts = 0
 
@@ -28,27 +32,32 @@ export class Lending {
     return this.#cuts
   }
 
-  /** From now on `debtor` owes so many bytes, in place of what it owed; 0 forgets it. Its place in the order stays. */
-  owe(debtor: Debtor, bytes: number): void {
-    this.#bytes += bytes - (this.#owed.get(debtor) ?? 0)
-    if (bytes === 0) this.#owed.delete(debtor)
-    else this.#owed.set(debtor, bytes)
+  /** From now on `debtor` owes so many bytes, in place of what it owed; 0 forgets it. */
+  owe(debtor: Debtor, bytes: number, due: Due): void {
+    const owed = this.#owed[due]
+    const other = this.#owed[due === 'all' ? 'in-part' : 'all']
+    this.#bytes += bytes - (owed.get(debtor) ?? other.get(debtor) ?? 0)
+    other.delete(debtor)
+    if (bytes === 0) owed.delete(debtor)
+    else owed.set(debtor, bytes)
   }
 
   /** One of those who hold its bytes took some of them: it is the last to be called back now. */
   moved(debtor: Debtor): void {
-    const bytes = this.#owed.get(debtor)
-    if (bytes === undefined) return
-    this.#owed.delete(debtor)
-    this.#owed.set(debtor, bytes)
+    for (const owed of [this.#owed['in-part'], this.#owed.all]) {
+      const bytes = owed.get(debtor)
+      if (bytes !== undefined && owed.delete(debtor)) owed.set(debtor, bytes)
+    }
   }
 
   /** Calls back what has stood still for longest. False: nothing is owed. */
   recall(): boolean {
-    const [stalest] = this.#owed.keys()
-    if (stalest === undefined) return false
-    this.owe(stalest, 0)
-    stalest.recall()
+    const [inPart] = this.#owed['in-part'].keys()
+    const [all] = this.#owed.all.keys()
+    const debtor = inPart ?? all
+    if (debtor === undefined) return false
+    this.owe(debtor, 0, 'all')
+    debtor.recall()
     return true
   }
 

@@ -1,14 +1,16 @@
 /** A body that the memory store holds, and that viewers may hold for longer than the store does. */
 import type { ByteRange } from '../rfc/range.ts'
 import { lengthOfAll, pieceAt } from './chunks.ts'
-import type { Debtor, Lending } from './lending.ts'
+import type { Debtor, Due, Lending } from './lending.ts'
 import type { Body, GiveBack, Recall } from './store.ts'
 
 /** What one viewer holds. */
 interface Loan {
   /** Undefined: whoever reads it notices by himself that it is gone. */
   readonly recall: Recall | undefined
-  /** What he was handed last, for one who comes back for more; undefined: he has all of it. */
+  /** He has all of it; else he comes back for more. */
+  readonly isWhole: boolean
+  /** What he was handed last. */
   piece: Uint8Array | undefined
 }
 
@@ -32,6 +34,8 @@ export class MemoryBody implements Body, Debtor {
   readonly #elsewhere: (() => Body | undefined) | undefined
   #chunks: readonly Uint8Array[] | undefined
   #loans: Set<Loan> | undefined
+  /** Loans of all of it. */
+  #wholes = 0
   #hasLeft = false
 
   /** `elsewhere` answers the same bytes in another place while they are there. */
@@ -75,8 +79,8 @@ export class MemoryBody implements Body, Debtor {
     const isElsewhere = wasHeld && this.#elsewhere?.() !== undefined
     this.#chunks = undefined
     for (const loan of this.#loans ?? []) {
-      if (isElsewhere && loan.piece !== undefined) continue
-      this.#loans?.delete(loan)
+      if (isElsewhere && !loan.isWhole) continue
+      this.#forget(loan)
       if (loan.recall === undefined) continue
       this.#lending.cut()
       loan.recall()
@@ -107,19 +111,32 @@ export class MemoryBody implements Body, Debtor {
   }
 
   #take(recall: Recall | undefined, piece: Uint8Array | undefined): Loan {
-    const loan = { recall, piece }
+    const isWhole = piece === undefined
+    const loan = { recall, isWhole, piece }
     this.#loans ??= new Set()
     this.#loans.add(loan)
+    if (isWhole) this.#wholes++
     this.#account()
     return loan
   }
 
+  #forget(loan: Loan): boolean {
+    if (this.#loans?.delete(loan) !== true) return false
+    if (loan.isWhole) this.#wholes--
+    return true
+  }
+
   #takeBack(loan: Loan): void {
-    if (this.#loans?.delete(loan) === true) this.#account()
+    if (this.#forget(loan)) this.#account()
   }
 
   #account(): void {
-    if (this.#hasLeft) this.#lending.owe(this, this.#owed())
+    if (this.#hasLeft) this.#lending.owe(this, this.#owed(), this.#due())
+  }
+
+  #due(): Due {
+    if (this.#chunks === undefined || this.#wholes > 0) return 'all'
+    return this.#elsewhere?.() === undefined ? 'all' : 'in-part'
   }
 
   /** What stays in memory through those who have it on loan: all of it, or the buffers of which they hold pieces. */
