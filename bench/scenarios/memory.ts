@@ -35,9 +35,7 @@ export async function memory(): Promise<Report> {
     const title = hasDisk ? 'with a disk of 1 GB' : 'without a disk'
     const { viewers, bodyBytes, heldMB } = STALLED
     const { peak, now, seen } = await onStage(async (stage) => {
-      const { port, child } = await stage.start(
-        relais({ name: 'Relais', memory: `${heldMB}MB`, hasDisk }),
-      )
+      const { port, child } = await stage.start(relais({ name: 'Relais', memory: `${heldMB}MB`, hasDisk }))
       const plan = { kind: 'stall', port, path: `/size=${bodyBytes}/`, bodyBytes, viewers } as const
       const seen = await stage.watch<Stall, StallSeen>(plan)
       return { ...residentBytes(child.pid), seen }

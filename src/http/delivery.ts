@@ -60,13 +60,27 @@ export async function deliverFlowing(
   await pour(response, chunks, visit, signal)
 }
 
+/** A viewer who takes nothing is let go by the door's stall timeout. Rejects with the signal's reason when he leaves. */
 async function pour(
   response: ServerResponse,
   chunks: AsyncIterable<Uint8Array>,
   visit: Visit,
   signal: AbortSignal,
 ): Promise<void> {
-  for await (const chunk of chunks) await write(response, chunk, visit, signal)
+  let goOn: (() => void) | undefined
+  const onChange = (): void => goOn?.()
+  response.on('drain', onChange)
+  signal.addEventListener('abort', onChange, { once: true })
+  for await (const chunk of chunks) {
+    visit.bytes += chunk.byteLength
+    if (response.write(chunk)) continue
+    if (!signal.aborted) {
+      await new Promise<void>((resolve) => {
+        goOn = resolve
+      })
+    }
+    signal.throwIfAborted()
+  }
   response.end()
 }
 
@@ -91,24 +105,4 @@ function borrow(response: ServerResponse, body: Body): void {
   if (response.socket !== null) return
   socket.setMaxListeners(0).once('close', giveBack)
   response.once('close', () => socket.off('close', giveBack))
-}
-
-/** Settles when the connection takes more; a viewer who takes nothing is let go by the door's stall timeout. */
-async function write(
-  response: ServerResponse,
-  chunk: Uint8Array,
-  visit: Visit,
-  signal: AbortSignal,
-): Promise<void> {
-  visit.bytes += chunk.byteLength
-  if (response.write(chunk)) return
-  await new Promise<void>((resolve, reject) => {
-    const leave = (): void => reject(signal.reason)
-    signal.addEventListener('abort', leave, { once: true })
-    response.once('drain', () => {
-      signal.removeEventListener('abort', leave)
-      resolve()
-    })
-    if (signal.aborted) leave()
-  })
 }
