@@ -17,6 +17,8 @@ import type {
   ReadsSeen,
   Scatter,
   ScatterSeen,
+  Stall,
+  StallSeen,
   Walk,
   WalkSeen,
 } from './lib/plans.ts'
@@ -36,6 +38,9 @@ switch (plan.kind) {
     break
   case 'walk':
     say(await walk(plan))
+    break
+  case 'stall':
+    say(await stall(plan))
     break
   case 'idle':
     await idle(plan)
@@ -99,6 +104,30 @@ async function walk({ port, path, bodyBytes, paths, viewers }: Walk): Promise<Wa
   )
   leave(audience)
   return { wrongBodies, seconds: (performance.now() - startedAt) / 1000 }
+}
+
+async function stall({ port, path, bodyBytes, viewers }: Stall): Promise<StallSeen> {
+  const others: Walk = { kind: 'walk', port, path, bodyBytes, paths: 1, viewers: 1 }
+  const standing = await connected(port, viewers)
+  const ends: Promise<boolean>[] = []
+  let wrong = 0
+  for (const [nth, viewer] of standing.entries()) {
+    wrong += (await walk({ ...others, path: `${path}${nth}-` })).wrongBodies
+    viewer.pause()
+    const check = new Check(bodyBytes)
+    ends.push(
+      viewer.watch(`${path}${nth}-0.m4s`, check).then(
+        () => check.isRight,
+        () => false,
+      ),
+    )
+  }
+  wrong += (await walk({ ...others, path: `${path}other-`, paths: viewers })).wrongBodies
+  if (wrong > 0) throw new Error(`${wrong} bodies of those who did not stand still were wrong`)
+  for (const viewer of standing) viewer.resume()
+  const whole = (await Promise.all(ends)).filter((isWhole) => isWhole).length
+  leave(standing)
+  return { whole, broken: viewers - whole }
 }
 
 async function idle({ port, path, viewers }: Idle): Promise<void> {

@@ -67,6 +67,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
   const budgets = new Map<string, Budget>()
   const agents = [agent, floorAgent, heldAgent]
   const heldBudgets = new Map<string, Budget>()
+  const floorBudgets = new Map<string, Budget>()
   const groups = new Map<Route, OriginGroup>()
   for (const options of config.routes) {
     const origins = options.origins.map((url) => {
@@ -76,6 +77,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
         dispatcher: agent,
         budget: budgetOf(budgets, origin, config.upstream),
         held: { dispatcher: heldAgent, budget: budgetOf(heldBudgets, origin, heldOptions) },
+        floorBudget: budgetOf(floorBudgets, origin, config.upstream),
         headTimeoutMs: config.upstream.headTimeout,
         clock,
       })
@@ -238,8 +240,9 @@ function describeStreams(streams: Streams, audience: Audience, now: Instant): St
 function preferredOf(groups: ReadonlyMap<Route, OriginGroup>, route: Route): Destination {
   const group = groups.get(route)
   if (group === undefined) throw new RelaisError('NO_ROUTE')
-  const { address, name, path } = group.preferred
-  return { address, host: name, path }
+  const origin = group.preferred
+  const { address, name, path } = origin
+  return { address, host: name, path, admit: (target, signal) => origin.admit(target, signal) }
 }
 
 /** Unique in this process, and between restarts as far as a log goes. */

@@ -48,6 +48,24 @@ export interface WalkSeen {
   readonly seconds: number
 }
 
+/**
+ * Each asks for a path of its own that is stored (`path` and a number), and takes nothing; then others take as many more, so
+ * that all of it is evicted, and those who stood still take what is left.
+ */
+export interface Stall {
+  readonly kind: 'stall'
+  readonly port: number
+  readonly path: string
+  readonly bodyBytes: number
+  readonly viewers: number
+}
+
+export interface StallSeen {
+  /** Of those who stood still. */
+  readonly whole: number
+  readonly broken: number
+}
+
 /** All ask for one path, say so with a line, and stay connected until they are ended. */
 export interface Idle {
   readonly kind: 'idle'
@@ -92,4 +110,4 @@ export interface Scatter {
 
 export type ScatterSeen = ReadsSeen
 
-export type Plan = Crowd | Chunks | Walk | Idle | Reads | Scatter
+export type Plan = Crowd | Chunks | Walk | Stall | Idle | Reads | Scatter

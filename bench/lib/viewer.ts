@@ -90,6 +90,15 @@ export class Viewer {
     })
   }
 
+  /** Takes nothing from its connection until `resume`. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
   leave(): void {
     this.#socket.destroy()
   }

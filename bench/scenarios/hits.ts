@@ -26,6 +26,7 @@ const WHOLE: readonly Shot[] = [
   { name: '64 KB', bytes: 65_536, most: 1.3 },
   { name: '500 KB', bytes: 512_000, most: 1.05 },
   { name: '2 MB', bytes: 2_097_152, most: 1.25 },
+  { name: '8 MB', bytes: 8_388_608, most: 1.25 },
 ].map((shot) => ({ ...shot, path: `/size=${shot.bytes}/hit.m4s` }))
 
 /** Of a body that is stored whole, and of one that lies in slices: within one of them, and over an edge. */

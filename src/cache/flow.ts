@@ -96,7 +96,9 @@ async function pump(
     }
     body.finish()
     const stored = await writer?.commit()
-    if (isReleased && stored !== undefined) body.release((range) => readAll(stored, range))
+    if (stored === undefined) return
+    if (isReleased) body.release((range) => readAll(stored, range))
+    else body.handOver(stored.body)
   } catch (error) {
     const cause = error instanceof Error ? error : new Error(String(error))
     body.fail(cause)

@@ -1,6 +1,6 @@
 /** A large body that lies in slices: read from anywhere, each slice had when it is come to. */
 import type { ByteRange } from '../rfc/range.ts'
-import type { Body, Sliced } from '../store/store.ts'
+import type { Body, Recall, Sliced } from '../store/store.ts'
 import { indexOfSlice, rangeOfSlice } from './slice.ts'
 
 /** Who knows where a slice is to be had. */
@@ -32,7 +32,7 @@ export class SlicedBody implements Body {
   }
 
   /** Whoever has taken half of a slice and wants more than that slice has the next one asked for ahead. */
-  async *read(range?: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *read(range?: ByteRange, signal?: AbortSignal, recall?: Recall): AsyncGenerator<Uint8Array> {
     const last = range?.last ?? this.size - 1
     let at = range?.first ?? 0
     while (at <= last) {
@@ -41,7 +41,7 @@ export class SlicedBody implements Body {
       const part = { first: at - slice.first, last: Math.min(slice.last, last) - slice.first }
       const body = await this.#source.obtain(index, part, signal)
       let isNextExpected = last <= slice.last
-      for await (const chunk of body.read(part, signal)) {
+      for await (const chunk of body.read(part, signal, recall)) {
         at += chunk.byteLength
         if (!isNextExpected && at - slice.first >= this.#sliced.sliceBytes / 2) {
           isNextExpected = true

@@ -36,8 +36,6 @@ export interface DoorContext {
   readonly onTrouble: (error: unknown, requestId: string) => void
 }
 
-const NEVER = new AbortController().signal
-
 /** One request while it is attended to. */
 interface Attendance {
   readonly message: IncomingMessage
@@ -117,7 +115,7 @@ export class Door {
     return true
   }
 
-  /** What is no plain hit: a part, a 304, or a body that lies in memory slice by slice and leaves at the viewer's pace. */
+  /** What is no plain hit: a part, a 304, or a body that leaves at the viewer's pace: a long one, or one in slices. */
   #sendAtOnce(
     response: ServerResponse,
     request: RequestHead,
@@ -126,7 +124,7 @@ export class Door {
     visit: Visit,
   ): void {
     const { sender, traffic, audience, clock } = this.#context
-    const signal = answer.stored.body.chunks === undefined ? leaving(response) : NEVER
+    const signal = answer.stored.body.chunks === undefined ? leaving(response) : undefined
     const sent = sender.sendStored(response, request, answer, clock(), visit, signal)
     traffic.count(route, answer.outcome)
     visit.spot = attributed(audience, response, request, answer, clock())

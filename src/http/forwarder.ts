@@ -7,6 +7,7 @@ import { RelaisError } from '../errors.ts'
 import type { Forwarded } from '../rfc/cache-status.ts'
 import { endToEnd, loops } from '../rfc/connection.ts'
 import type { Asker, Clock, Fields, RequestHead, ResponseHead } from '../rfc/heads.ts'
+import type { Passage } from '../upstream/passage.ts'
 
 /** Where a request of a route goes. */
 export interface Destination {
@@ -15,6 +16,8 @@ export interface Destination {
   readonly host: string
   /** Stands for the route's prefix. */
   readonly path: string
+  /** Settles when a request may be sent there; rejects with a RelaisError when it may not, or with the signal's reason. */
+  admit(target: string, signal: AbortSignal): Promise<Passage>
 }
 
 /** What leaves through the plain proxy. */
@@ -82,8 +85,12 @@ export class Forwarder {
   ): Promise<PassedAnswer> {
     const { node, clock, destinationOf, failure } = this.#context
     if (loops(request.fields, node)) throw new RelaisError('LOOP')
-    const { address, host, path } = destinationOf(route)
+    const destination = destinationOf(route)
+    const { address, host, path } = destination
     const { target, fields } = passedOn(route, request, node)
+    const passage = await destination.admit(target, signal)
+    // Aborted when the answer is over, too.
+    signal.addEventListener('abort', () => passage.release(), { once: true })
     const requestedAt = clock()
     let returned: Returned
     try {
@@ -96,9 +103,13 @@ export class Forwarder {
       })
     } catch (error) {
       if (signal.aborted) throw signal.reason
-      throw failure(error, host, 'head')
+      const failed = failure(error, host, 'head')
+      passage.failed(failed)
+      throw failed
     }
     const { status, body } = returned
+    const head = { status, fields: returned.fields, requestedAt, receivedAt: clock() }
+    passage.answered(head)
     // RFC 9111 section 4.4.
     if (!SAFE.has(request.method)) {
       this.#context.onWritten(route, request.target, { status, fields: returned.fields })
@@ -108,12 +119,7 @@ export class Forwarder {
       outcome: 'pass',
       status: { hit: false, fwd, fwdStatus: status },
       response: {
-        head: {
-          status,
-          fields: relocated(endToEnd(returned.fields), path, route.prefix),
-          requestedAt,
-          receivedAt: clock(),
-        },
+        head: { ...head, fields: relocated(endToEnd(returned.fields), path, route.prefix) },
         from: host,
         url: address + path + target,
         body: this.#read(body, host, signal),

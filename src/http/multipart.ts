@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { type ByteRange, formatContentRange } from '../rfc/range.ts'
 import { cut } from '../store/chunks.ts'
-import type { Body } from '../store/store.ts'
+import type { Body, GiveBack, Recall } from '../store/store.ts'
 
 /** So many that no body contains them by accident, and that nobody who writes one can guess them. */
 const BOUNDARY_BYTES = 16
@@ -55,12 +55,16 @@ export class MultipartBody implements Body {
     return [...parts, this.#end]
   }
 
+  lend(recall: Recall | undefined): GiveBack {
+    return this.#of.body.lend?.(recall) ?? (() => undefined)
+  }
+
   /** All of it: nobody asks for a part of the parts. */
-  async *read(_range?: undefined, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *read(_range?: undefined, signal?: AbortSignal, recall?: Recall): AsyncGenerator<Uint8Array> {
     const { body, ranges } = this.#of
     for (const [index, range] of ranges.entries()) {
       yield* this.#headOf(index)
-      yield* body.read(range, signal)
+      yield* body.read(range, signal, recall)
     }
     yield this.#end
   }

@@ -9,6 +9,7 @@ import { omitFields } from '../rfc/connection.ts'
 import { fieldLines, type Instant, type RequestHead } from '../rfc/heads.ts'
 import { formatContentRange, unsatisfiedContentRange, VERY_LARGE } from '../rfc/range.ts'
 import { notModifiedFields, precondition } from '../rfc/validation.ts'
+import { AT_ONCE_BYTES } from '../store/chunks.ts'
 import type { Body } from '../store/store.ts'
 import { deliver, deliverChunks, deliverFlowing } from './delivery.ts'
 import { errorAnswer } from './error-answer.ts'
@@ -17,6 +18,7 @@ import { MultipartBody } from './multipart.ts'
 import type { Visit } from './visit.ts'
 
 const NOTHING: ReadonlySet<string> = new Set()
+const NEVER = new AbortController().signal
 /** Describes the bytes of the whole, and a part has others (RFC 9530 section 2; RFC 1864). */
 const OF_WHOLE_CONTENT: ReadonlySet<string> = new Set(['content-digest', 'content-md5'])
 /** Parts carry their type themselves. */
@@ -52,7 +54,7 @@ export class Sender {
   }
 
   /**
-   * The whole answer at once, when it lies in memory and the request has no condition and no range; answers the bytes
+   * The whole answer at once, when it lies in memory, is not long, and the request has no condition and no range; answers the bytes
    * of body sent. Undefined: nothing was sent. This is the path that a city takes: what can be prepared is prepared.
    */
   sendHit(
@@ -64,7 +66,8 @@ export class Sender {
   ): number | undefined {
     const { stored, status } = answer
     const { chunks, size } = stored.body
-    if (chunks === undefined || size === undefined || !isPlain(request)) return undefined
+    if (chunks === undefined || size === undefined || size > AT_ONCE_BYTES || !isPlain(request))
+      return undefined
     const { lines, cacheStatus } = this.#lines.ofHit(stored.head, status, size, now)
     response.writeHead(stored.head.status, lines)
     if (visit !== undefined) {
@@ -76,18 +79,21 @@ export class Sender {
       response.end()
       return 0
     }
-    deliverChunks(response, chunks)
+    deliverChunks(response, chunks, stored.body)
     return size
   }
 
-  /** Done at once when all of it lies in memory, else settles when it was handed over. Rejects when it cannot be whole. */
+  /**
+   * Done at once when all of it lies in memory and is not long, else settles when it was handed over. Rejects when it
+   * cannot be whole. Nobody waits for what lies in memory, so that there is no `signal` for it.
+   */
   sendStored(
     response: ServerResponse,
     request: RequestHead,
     answer: StoredAnswer,
     now: Instant,
     visit: Visit,
-    signal: AbortSignal,
+    signal: AbortSignal | undefined,
   ): void | Promise<void> {
     const { stored, status } = answer
     const { head } = stored
@@ -103,7 +109,7 @@ export class Sender {
       response.end()
       return
     }
-    const choice = chooseRange(stored, request, signal)
+    const choice = chooseRange(stored, request, signal ?? NEVER)
     const send = (chosen: RangeChoice): void | Promise<void> =>
       this.#sendChosen(response, request, answer, chosen, now, visit, signal)
     return choice instanceof Promise ? choice.then(send) : send(choice)
@@ -116,7 +122,7 @@ export class Sender {
     choice: RangeChoice,
     now: Instant,
     visit: Visit,
-    signal: AbortSignal,
+    signal: AbortSignal | undefined,
   ): void | Promise<void> {
     const { status, unshared } = answer
     const { head, body } = answer.stored

@@ -1,42 +1,34 @@
 /** A body that is read while it still arrives: by many, from anywhere, each at a pace of its own. */
 import type { ByteRange } from '../rfc/range.ts'
-import type { Body } from './store.ts'
+import { Blocks } from './blocks.ts'
+import { Reader } from './reader.ts'
+import type { Body, GiveBack, Recall } from './store.ts'
 
-/** Blocks are no larger, so that one is let go soon after it was sent, and one write carries much. */
-const MAX_BLOCK_BYTES = 1024 * 1024
-/** The first block of a body of unknown length; each further one is twice as large. */
-const MIN_BLOCK_BYTES = 16 * 1024
 /** What is kept of a body that nobody keeps: late joiners and slow readers find at least this much behind the tip. */
 export const WINDOW_BYTES = 4 * 1024 * 1024
 /** How much is read back at once for a reader who is behind the window. */
 const READ_BACK_BYTES = 256 * 1024
 
-interface Block {
-  readonly first: number
-  readonly bytes: Uint8Array
-}
-
 /** Reads back bytes that have left memory; both ends inclusive. */
 export type ReadBack = (range: ByteRange) => Promise<Uint8Array>
 
 /**
- * Bytes are copied once, into blocks of our own, so that what is held is exactly what is counted: a chunk from a socket
- * would keep alive the whole buffer it was read into.
- *
  * In the beginning all of it is kept. `release` says that nobody keeps it in memory: from then on only a window behind
  * the tip stays, and a reader further back reads through `readBack`, or, where there is none, holds up the producer
- * (see `room`) until it is dropped.
+ * (see `room`) until it is dropped. `handOver` says that a store holds all of it: then it is
+ * read there.
  */
 export class GrowingBody implements Body {
-  #blocks: Block[] = []
-  #received = 0
-  #used = 0
+  readonly #blocks = new Blocks()
   #state: 'growing' | 'whole' | 'broken' = 'growing'
   #cause: Error | undefined
   #declared: number | undefined
   #released = false
   #readBack: ReadBack | undefined
+  #successor: Body | undefined
   readonly #readers = new Set<Reader>()
+  /** Those whose connections hold all of it. */
+  readonly #borrowers = new Set<Reader>()
 
   /** `size` as its source declared it; undefined when it did not. */
   constructor(size: number | undefined) {
@@ -48,13 +40,14 @@ export class GrowingBody implements Body {
   }
 
   get chunks(): readonly Uint8Array[] | undefined {
-    if (this.#state !== 'whole' || this.#firstHeld > 0) return undefined
-    return this.#blocks.map((block, index) => this.#filled(block, index))
+    if (this.#successor !== undefined) return this.#successor.chunks
+    if (this.#state !== 'whole' || this.#blocks.firstHeld > 0) return undefined
+    return this.#blocks.filled
   }
 
   /** Bytes that have come so far. */
   get received(): number {
-    return this.#received
+    return this.#blocks.received
   }
 
   get readers(): number {
@@ -63,23 +56,13 @@ export class GrowingBody implements Body {
 
   /** Whether all of it can still be read from its first byte on, so that a new viewer may join. */
   get isJoinable(): boolean {
-    return this.#state !== 'broken' && (this.#firstHeld === 0 || this.#readBack !== undefined)
+    if (this.#state === 'broken') return false
+    return this.#blocks.firstHeld === 0 || this.#readBack !== undefined || this.#successor !== undefined
   }
 
   /** Takes the next bytes and wakes who waits for them. Answers where they lie now: they stay there, unchanged. */
   append(chunk: Uint8Array): readonly Uint8Array[] {
-    const pieces: Uint8Array[] = []
-    let rest = chunk
-    while (rest.byteLength > 0) {
-      let block = this.#blocks.at(-1)
-      if (block === undefined || this.#used === block.bytes.byteLength) block = this.#newBlock()
-      const taken = rest.subarray(0, block.bytes.byteLength - this.#used)
-      block.bytes.set(taken, this.#used)
-      pieces.push(block.bytes.subarray(this.#used, this.#used + taken.byteLength))
-      this.#used += taken.byteLength
-      this.#received += taken.byteLength
-      rest = rest.subarray(taken.byteLength)
-    }
+    const pieces = this.#blocks.append(chunk, this.#declared)
     if (this.#released) this.#dropBlocks()
     this.#wake()
     return pieces
@@ -87,7 +70,7 @@ export class GrowingBody implements Body {
 
   /** All has come. */
   finish(): void {
-    this.#declared = this.#received
+    this.#declared = this.#blocks.received
     this.#state = 'whole'
     this.#wake()
   }
@@ -96,7 +79,7 @@ export class GrowingBody implements Body {
   fail(cause: Error): void {
     this.#state = 'broken'
     this.#cause = cause
-    this.#blocks = []
+    this.#blocks.dropAll()
     this.#wake()
   }
 
@@ -104,8 +87,33 @@ export class GrowingBody implements Body {
   release(readBack: ReadBack | undefined): void {
     this.#released = true
     this.#readBack = readBack
+    // Nobody joins at the tip any more.
+    if (readBack !== undefined && this.#state === 'whole') this.#blocks.dropAll()
     this.#dropBlocks()
     this.#wake()
+  }
+
+  /**
+   * It lies whole in a store, as `stored`, which counts its bytes for as long as anybody holds them: from now on they are
+   * read there.
+   */
+  handOver(stored: Body): void {
+    this.#successor = stored
+    this.#blocks.dropAll()
+    for (const reader of this.#readers) if (reader.piece !== undefined) reader.borrow(stored)
+    for (const borrower of this.#borrowers) borrower.borrow(stored)
+    this.#borrowers.clear()
+  }
+
+  lend(recall: Recall | undefined, piece?: Uint8Array): GiveBack {
+    if (this.#successor !== undefined) return this.#successor.lend?.(recall, piece) ?? (() => undefined)
+    const borrower = new Reader(0, recall)
+    borrower.piece = piece
+    this.#borrowers.add(borrower)
+    return () => {
+      this.#borrowers.delete(borrower)
+      borrower.returned()
+    }
   }
 
   /**
@@ -126,7 +134,7 @@ export class GrowingBody implements Body {
   }
 
   #isWindowBehind(reader: Reader): boolean {
-    return this.#received - reader.at >= WINDOW_BYTES
+    return this.#blocks.received - reader.at >= WINDOW_BYTES
   }
 
   #waitFor(slowest: Reader, stallMs: number): Promise<void> {
@@ -155,7 +163,7 @@ export class GrowingBody implements Body {
     signal?.addEventListener('abort', onAbort)
     this.#readers.add(reader)
     try {
-      while (this.#received < bytes && this.#state !== 'whole') {
+      while (this.#blocks.received < bytes && this.#state !== 'whole') {
         signal?.throwIfAborted()
         if (this.#state === 'broken') throw this.#cause
         if (this.#released && this.#readBack === undefined && bytes - reader.at > WINDOW_BYTES)
@@ -172,9 +180,17 @@ export class GrowingBody implements Body {
     }
   }
 
-  async *read(range?: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-    const reader = new Reader(range?.first ?? 0)
+  async *read(range?: ByteRange, signal?: AbortSignal, recall?: Recall): AsyncGenerator<Uint8Array> {
+    const reader = new Reader(range?.first ?? 0, recall)
     const last = range?.last ?? Number.MAX_SAFE_INTEGER
+    yield* this.#along(reader, last, signal)
+    const rest = { first: reader.at, last: Math.min(last, this.#blocks.received - 1) }
+    if (this.#successor !== undefined && rest.first <= rest.last)
+      yield* this.#successor.read(rest, signal, recall)
+  }
+
+  /** Reads what lies here. Apart from `read`, so that nothing of it stays on the stack of who reads on in a store. */
+  async *#along(reader: Reader, last: number, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
     const onAbort = (): void => reader.wake()
     signal?.addEventListener('abort', onAbort)
     this.#readers.add(reader)
@@ -183,17 +199,22 @@ export class GrowingBody implements Body {
         signal?.throwIfAborted()
         if (reader.dropped !== undefined) throw reader.dropped
         if (this.#state === 'broken') throw this.#cause
-        if (reader.at >= this.#received) {
+        if (this.#successor !== undefined) return
+        if (reader.at >= this.#blocks.received) {
           if (this.#state === 'whole') return
           await reader.more()
           continue
         }
-        const piece =
-          reader.at < this.#firstHeld ? await this.#behind(reader, last) : this.#piece(reader.at, last)
-        reader.moved(piece.byteLength)
-        yield piece
+        reader.piece =
+          reader.at < this.#blocks.firstHeld
+            ? await this.#behind(reader, last)
+            : this.#blocks.piece(reader.at, last)
+        reader.moved(reader.piece.byteLength)
+        yield reader.piece
+        reader.returned()
       }
     } finally {
+      reader.returned()
       signal?.removeEventListener('abort', onAbort)
       this.#readers.delete(reader)
       reader.moved(0)
@@ -201,44 +222,10 @@ export class GrowingBody implements Body {
     }
   }
 
-  /** What is held from `at` on, to the end of its block, or to `last`. */
-  #piece(at: number, last: number): Uint8Array {
-    // Nearly every reader reads at the tip, so the search begins there.
-    let index = this.#blocks.length - 1
-    while (index > 0 && (this.#blocks[index]?.first ?? 0) > at) index--
-    const block = this.#blocks[index]
-    if (block === undefined) throw new Error(`no byte is held, and byte ${at} was asked for`)
-    const filled = this.#filled(block, index)
-    return filled.subarray(at - block.first, Math.min(filled.byteLength, last - block.first + 1))
-  }
-
   #behind(reader: Reader, last: number): Promise<Uint8Array> {
     if (this.#readBack === undefined) throw new Error(`byte ${reader.at} of the body is no longer held`)
-    const end = Math.min(reader.at + READ_BACK_BYTES, this.#firstHeld, last + 1)
+    const end = Math.min(reader.at + READ_BACK_BYTES, this.#blocks.firstHeld, last + 1)
     return this.#readBack({ first: reader.at, last: end - 1 })
-  }
-
-  #filled(block: Block, index: number): Uint8Array {
-    return index === this.#blocks.length - 1 && this.#used < block.bytes.byteLength
-      ? block.bytes.subarray(0, this.#used)
-      : block.bytes
-  }
-
-  #newBlock(): Block {
-    const before = this.#blocks.at(-1)?.bytes.byteLength ?? MIN_BLOCK_BYTES / 2
-    const missing = this.#declared === undefined ? before * 2 : this.#declared - this.#received
-    // A source that sends more than it declared is refused by the road; a block of nothing must not be made of it.
-    const bytes = new Uint8Array(
-      new ArrayBuffer(Math.min(Math.max(missing, MIN_BLOCK_BYTES / 16), MAX_BLOCK_BYTES)),
-    )
-    const block = { first: this.#received, bytes }
-    this.#blocks.push(block)
-    this.#used = 0
-    return block
-  }
-
-  get #firstHeld(): number {
-    return this.#blocks[0]?.first ?? this.#received
   }
 
   #slowest(): Reader | undefined {
@@ -251,49 +238,13 @@ export class GrowingBody implements Body {
   }
 
   #dropBlocks(): void {
-    const floor = this.#readBack === undefined ? (this.#slowest()?.at ?? this.#received) : this.#received
-    const wanted = Math.min(floor, this.#received - WINDOW_BYTES)
-    while (this.#blocks.length > 1 && (this.#blocks[1]?.first ?? 0) <= wanted) this.#blocks.shift()
+    const floor =
+      this.#readBack === undefined ? (this.#slowest()?.at ?? this.#blocks.received) : this.#blocks.received
+    const wanted = Math.min(floor, this.#blocks.received - WINDOW_BYTES)
+    this.#blocks.dropBefore(wanted)
   }
 
   #wake(): void {
     for (const reader of this.#readers) reader.wake()
-  }
-}
-
-/** Where one reader is, and what it waits for. */
-class Reader {
-  at: number
-  dropped: Error | undefined
-  onMoved: (() => void) | undefined
-  #waiting: (() => void) | undefined
-
-  constructor(at: number) {
-    this.at = at
-  }
-
-  more(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting = resolve
-    })
-  }
-
-  wake(): void {
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    waiting?.()
-  }
-
-  moved(bytes: number): void {
-    this.at += bytes
-    const onMoved = this.onMoved
-    this.onMoved = undefined
-    onMoved?.()
-  }
-
-  /** Its place stays what it is: beyond its range it would take the drop for the end. */
-  drop(reason: Error): void {
-    this.dropped = reason
-    this.wake()
   }
 }

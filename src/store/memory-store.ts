@@ -2,14 +2,17 @@
 import { LRUCache } from 'lru-cache'
 import type { RequestHead } from '../rfc/heads.ts'
 import { isSameVariant, matches } from '../rfc/vary.ts'
+import { NO_DISK } from './disk/absent-disk.ts'
 import { Leaving } from './leaving.ts'
-import { MemoryWriter } from './memory-writer.ts'
+import { Lending } from './lending.ts'
+import { MemoryBody } from './memory-body.ts'
+import { type MemoryResponse, MemoryWriter } from './memory-writer.ts'
 import type { MemoryOptions } from './options.ts'
 import { isSameResponse } from './same-response.ts'
 import type {
+  Body,
   CacheKey,
-  DiskStats,
-  PlaceStats,
+  MemoryStats,
   Store,
   StoredHead,
   StoredResponse,
@@ -24,11 +27,13 @@ const MAX_VARIANTS = 16
 const ENTRY_OVERHEAD_BYTES = 1024
 /** How many entries are spared at most before one must go. */
 const MAX_SPARED = 8
+/** What was evicted and is still being sent may take this share, before what is sent slowest is called back. */
+const MAX_LENT_SHARE = 1 / 2
 /** Keys remembered by how often they were asked for in vain. */
 const REMEMBERED_MISSES = 32_768
 
 interface Entry {
-  variants: readonly StoredResponse[]
+  variants: readonly MemoryResponse[]
   bytes: number
   /** Times it was asked for since it came or was last spared. */
   hits: number
@@ -41,13 +46,15 @@ interface Entry {
  * (and its count halved), so that a walk through the whole catalogue does not push out what the city watches; and a
  * newcomer that finds only such entries is declined, unless its head says that room is to be made.
  *
- * Bytes of responses still being written count as held: `bytes` never exceeds `maxBytes`.
+ * Bytes of responses still being written count as held, and so do those that connections hold though they were
+ * evicted: `bytes` never exceeds `maxBytes`.
  */
 export class MemoryStore implements Store {
   readonly #options: MemoryOptions
   readonly #capacity: number
   readonly #entries: LRUCache<CacheKey, Entry>
   readonly #leaving = new Leaving<CacheKey>()
+  readonly #lending = new Lending()
   readonly #misses = new LRUCache<CacheKey, number>({ max: REMEMBERED_MISSES })
   #reserved = 0
   #evictions = 0
@@ -64,6 +71,8 @@ export class MemoryStore implements Store {
       sizeCalculation: (entry) => entry.bytes,
       dispose: (entry, key, reason) => {
         if (entry.isLeaving) this.#leaving.remove(key)
+        if (reason === 'set') return
+        for (const { body } of entry.variants) body.leave()
         if (reason !== 'evict') return
         this.#evictions += entry.variants.length
         this.#count -= entry.variants.length
@@ -109,7 +118,11 @@ export class MemoryStore implements Store {
     this.#leaving.add(key)
   }
 
-  async open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined> {
+  async open(
+    head: StoredHead,
+    size: number | undefined,
+    elsewhere?: () => Body | undefined,
+  ): Promise<StoreWriter | undefined> {
     if (this.#closed) return undefined
     const needed = headBytes(head) + (size ?? 0)
     if (needed > this.maxEntryBytes || !this.#makeRoom(needed, head)) {
@@ -126,6 +139,7 @@ export class MemoryStore implements Store {
         this.#declined++
         return false
       },
+      body: (chunks) => new MemoryBody(chunks, this.#lending, elsewhere),
       put: (stored, bytes) => this.#put(stored, bytes),
     })
   }
@@ -151,12 +165,14 @@ export class MemoryStore implements Store {
   }
 
   stats(): StoreStats {
-    const memory: PlaceStats = {
+    const memory: MemoryStats = {
       entries: this.#count,
       bytes: this.#held,
       maxBytes: this.#options.maxBytes,
       evictions: this.#evictions,
       declined: this.#declined,
+      lent: this.#lending.bytes,
+      recalled: this.#lending.cuts,
     }
     return { memory, disk: NO_DISK }
   }
@@ -169,7 +185,7 @@ export class MemoryStore implements Store {
   }
 
   get #held(): number {
-    return this.#entries.calculatedSize + this.#reserved
+    return this.#entries.calculatedSize + this.#reserved + this.#lending.bytes
   }
 
   #take(bytes: number, head: StoredHead): boolean {
@@ -186,11 +202,14 @@ export class MemoryStore implements Store {
     const wanted = this.#capacity - bytes
     if (this.#reserved > wanted) return false
     const asked = this.#misses.peek(head.key) ?? 0
-    while (this.#held > wanted && this.#evictLeaving());
+    while (this.#held > wanted && (this.#recallTooMuch() || this.#evictLeaving()));
     for (let spared = 0; this.#held > wanted; ) {
+      // What is evicted while it is being sent gives no room yet.
+      if (this.#recallTooMuch()) continue
       const [key, victim] = this.#leastRecent() ?? []
-      if (key === undefined || victim === undefined) return false
-      if (victim.hits <= asked || (spared >= MAX_SPARED && head.admission === 'always')) {
+      if (key === undefined || victim === undefined) {
+        if (!this.#lending.recall()) return false
+      } else if (victim.hits <= asked || (spared >= MAX_SPARED && head.admission === 'always')) {
         this.#entries.pop()
       } else if (spared < MAX_SPARED) {
         victim.hits >>= 1
@@ -201,6 +220,11 @@ export class MemoryStore implements Store {
       }
     }
     return true
+  }
+
+  /** False: no more is lent than may be. */
+  #recallTooMuch(): boolean {
+    return this.#lending.bytes > this.#capacity * MAX_LENT_SHARE && this.#lending.recall()
   }
 
   /** False when there is none. */
@@ -224,7 +248,7 @@ export class MemoryStore implements Store {
     return next === undefined ? undefined : [next[0] as CacheKey, next[1] as Entry]
   }
 
-  #put(stored: StoredResponse, bytes: number): StoredResponse | undefined {
+  #put(stored: MemoryResponse, bytes: number): StoredResponse | undefined {
     if (this.#closed) {
       this.#reserved -= bytes
       return undefined
@@ -240,6 +264,7 @@ export class MemoryStore implements Store {
     this.#count += variants.length - (entry?.variants.length ?? 0)
     this.#entries.set(key, { variants, bytes: total, hits: entry?.hits ?? 0, isLeaving: false })
     this.#misses.delete(key)
+    for (const other of entry?.variants ?? []) if (!variants.includes(other)) other.body.leave()
     return stored
   }
 }
@@ -255,17 +280,6 @@ function headBytes(head: StoredHead): number {
 
 function storedBytes(stored: StoredResponse): number {
   return headBytes(stored.head) + (stored.body.size ?? 0)
-}
-
-const NO_DISK: DiskStats = {
-  state: 'off',
-  entries: 0,
-  bytes: 0,
-  maxBytes: 0,
-  evictions: 0,
-  declined: 0,
-  errors: 0,
-  corrupt: 0,
 }
 
 /**

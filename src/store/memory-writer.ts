@@ -1,7 +1,12 @@
 /** A response on its way into memory. */
 import type { ByteRange } from '../rfc/range.ts'
+import type { MemoryBody } from './memory-body.ts'
 import type { StoredHead, StoredResponse, StoreWriter } from './store.ts'
-import { WholeBody } from './whole-body.ts'
+
+/** A response as memory holds it. */
+export interface MemoryResponse extends StoredResponse {
+  readonly body: MemoryBody
+}
 
 /** What a writer asks of the store it writes into; all in bytes. */
 export interface Room {
@@ -10,7 +15,8 @@ export interface Room {
   giveBack(bytes: number): void
   /** Whether a response of this size is still wanted. */
   grown(bytes: number): boolean
-  put(stored: StoredResponse, bytes: number): StoredResponse | undefined
+  body(chunks: readonly Uint8Array[]): MemoryBody
+  put(stored: MemoryResponse, bytes: number): StoredResponse | undefined
 }
 
 export class MemoryWriter implements StoreWriter {
@@ -56,7 +62,7 @@ export class MemoryWriter implements StoreWriter {
   async commit(): Promise<StoredResponse | undefined> {
     if (!this.#isOpen) return undefined
     this.#isOpen = false
-    return this.#room.put({ head: this.#head, body: new WholeBody(this.#chunks.map(fitted)) }, this.#bytes)
+    return this.#room.put({ head: this.#head, body: this.#room.body(this.#chunks.map(fitted)) }, this.#bytes)
   }
 
   async abort(_reason: Error): Promise<void> {

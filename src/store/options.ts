@@ -6,7 +6,7 @@ export const memoryOptions = Type.Object(
   {
     maxBytes: Size({
       description:
-        'Bytes of responses held in memory, a quarter of them (at most 64 MB) for what was evicted and is not yet collected. The process needs about 200 MB more for itself.',
+        'Bytes of responses held in memory, a quarter of them (at most 64 MB) for what was evicted and is not yet collected. What connections still hold of evicted bodies is among them (docs/memory.md). The process needs about 200 MB more for itself.',
       default: '256MB',
     }),
     maxEntryBytes: Size({

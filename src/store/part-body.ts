@@ -1,6 +1,6 @@
 /** A body that lies elsewhere, and a part of it that was read beforehand. */
 import type { ByteRange } from '../rfc/range.ts'
-import type { Body } from './store.ts'
+import type { Body, Recall } from './store.ts'
 
 export class PartBody implements Body {
   readonly chunks = undefined
@@ -19,9 +19,9 @@ export class PartBody implements Body {
     return this.#whole.size
   }
 
-  async *read(range?: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *read(range?: ByteRange, signal?: AbortSignal, recall?: Recall): AsyncGenerator<Uint8Array> {
     if (range?.first !== this.#part.first || range.last !== this.#part.last) {
-      yield* this.#whole.read(range, signal)
+      yield* this.#whole.read(range, signal, recall)
       return
     }
     for (const chunk of this.#read) {

@@ -61,11 +61,25 @@ export interface Body {
   /** The bytes of `range` (all without one) where they lie in memory though not all of the body does; else undefined. */
   held?(range?: ByteRange): readonly Uint8Array[] | undefined
   /**
+   * Says that a connection holds what `chunks` or `held` answered (or only `piece` of it, as it reads on), so that its bytes
+   * are counted when the store lets them go, until they are given back. Absent where bytes are nobody's but the reader's.
+   */
+  lend?(recall: Recall | undefined, piece?: Uint8Array): GiveBack
+  /**
    * Reads `range` (both ends inclusive and within the body; all of it when absent).
    * Throws what broke the body when it ends before its time, and the signal's reason when that is aborted.
+   *
+   * What was handed out last counts as held by the reader until he asks for more, or ends; one who may take long over it
+   * says by `recall` how it is had back.
    */
-  read(range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array>
+  read(range?: ByteRange, signal?: AbortSignal, recall?: Recall): AsyncIterable<Uint8Array>
 }
+
+/** Breaks off an answer, visibly: what its connection holds has been evicted, and its memory is needed. Called once at most. */
+export type Recall = () => void
+
+/** To be called when the connection has let go of what was lent; does nothing a second time. */
+export type GiveBack = () => void
 
 export interface StoredResponse {
   readonly head: StoredHead
@@ -98,8 +112,15 @@ export interface Store {
    * said to be wanted after all. Until then it is answered as before.
    */
   demote(key: CacheKey): void
-  /** A writer for a new response, which on commit takes the place of the same key and variant; undefined: declined. */
-  open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined>
+  /**
+   * A writer for a new response, which on commit takes the place of the same key and variant; undefined: declined.
+   * `elsewhere` answers the same bytes in another place, for those who still read them when they have left this one.
+   */
+  open(
+    head: StoredHead,
+    size: number | undefined,
+    elsewhere?: () => Body | undefined,
+  ): Promise<StoreWriter | undefined>
   /**
    * Replaces the head of the response that was validated, its body stays (RFC 9111 section 4.3.4). False: it is no longer
    * here, or another one has taken its place (see same-response.ts).
@@ -146,6 +167,13 @@ export interface PlaceStats {
   readonly declined: number
 }
 
+export interface MemoryStats extends PlaceStats {
+  /** Bytes among `bytes` that were evicted, replaced or deleted while viewers' connections still hold them. */
+  readonly lent: number
+  /** Answers broken off because what they had to send was evicted, and its memory needed. */
+  readonly recalled: number
+}
+
 export interface DiskStats extends PlaceStats {
   /** `off`: not configured. `failed`: turned off after errors; the proxy runs on without it. */
   readonly state: 'on' | 'off' | 'failed'
@@ -156,6 +184,6 @@ export interface DiskStats extends PlaceStats {
 }
 
 export interface StoreStats {
-  readonly memory: PlaceStats
+  readonly memory: MemoryStats
   readonly disk: DiskStats
 }

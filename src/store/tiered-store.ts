@@ -3,7 +3,9 @@ import { LRUCache } from 'lru-cache'
 import type { RequestHead } from '../rfc/heads.ts'
 import type { ByteRange } from '../rfc/range.ts'
 import { matches } from '../rfc/vary.ts'
+import { AT_ONCE_BYTES } from './chunks.ts'
 import { AbsentDisk } from './disk/absent-disk.ts'
+import { GrowingBody } from './growing-body.ts'
 import { PartBody } from './part-body.ts'
 import type { Body, CacheKey, Store, StoredHead, StoredResponse, StoreStats, StoreWriter } from './store.ts'
 import { WholeBody } from './whole-body.ts'
@@ -31,7 +33,7 @@ interface Rise {
 
 /**
  * A response that memory would hold is read from disk whole and verified before it is handed out, so that a flipped
- * bit is a miss and not a broken answer. Those who ask for it meanwhile wait for the same read. Of one of which small
+ * bit is a miss and not a broken answer; one that memory declines is streamed, as a larger one is. Those who ask for it meanwhile wait for the same read. Of one of which small
  * parts are asked for only these are read and verified, until that has cost as much as the whole would have.
  */
 export class TieredStore implements Store {
@@ -78,10 +80,18 @@ export class TieredStore implements Store {
   }
 
   async open(head: StoredHead, size: number | undefined): Promise<StoreWriter | undefined> {
-    const [memory, disk] = await Promise.all([this.#memory.open(head, size), this.#disk.open(head, size)])
+    let committed: Body | undefined
+    const onDisk = (): Body | undefined => (this.#disk.has(head.key) ? committed : undefined)
+    const [memory, disk] = await Promise.all([
+      this.#memory.open(head, size, onDisk),
+      this.#disk.open(head, size),
+    ])
     if (memory === undefined && disk === undefined) return undefined
     return new TieredWriter(memory, disk, {
       onCommit: () => this.#supersede(head.key),
+      onDisk: ({ body }) => {
+        committed = body
+      },
       // What a place does not keep, it must not go on answering for with what came before.
       onMemoryWithout: () => this.#memory.delete(head.key),
       onDiskWithout: () => this.#disk.delete(head.key),
@@ -143,10 +153,7 @@ export class TieredStore implements Store {
     const stored = await this.#disk.get(key, request)
     const { size } = stored?.body ?? {}
     if (stored === undefined || size === undefined || size > this.#memory.maxEntryBytes) return stored
-    const chunks = await allOf(stored.body)
-    if (chunks === undefined) return undefined
-    const { head } = stored
-    return (await this.#offer(head, chunks, size, rise)) ?? { head, body: new WholeBody(chunks) }
+    return await this.#raise(stored, size, rise)
   }
 
   /**
@@ -155,19 +162,32 @@ export class TieredStore implements Store {
    *   2. B deletes its key in memory and on disk.
    *   3. A puts what it read into memory.
    * So B marks the rise of A, and A looks at the mark in the same turn in which it commits.
+   *
+   * Room is made before anything is read: what memory declines stays where it is, and each viewer reads it at his pace.
    */
-  async #offer(
-    head: StoredHead,
-    chunks: readonly Uint8Array[],
-    size: number,
-    rise: Rise,
-  ): Promise<StoredResponse | undefined> {
-    if (rise.isSuperseded) return undefined
-    const writer = await this.#memory.open(head, size)
-    for (const chunk of chunks) writer?.write(chunk)
-    if (!rise.isSuperseded) return await writer?.commit()
-    await writer?.abort(new Error('something newer was stored, or the key was deleted'))
-    return undefined
+  async #raise(stored: StoredResponse, size: number, rise: Rise): Promise<StoredResponse | undefined> {
+    const { head, body } = stored
+    const writer = await this.#memory.open(head, size, () => (this.#disk.has(head.key) ? body : undefined))
+    if (writer === undefined) return stored
+    // Blocks of a disk are short, and what is not sent at once is sent block by block.
+    const long = size > AT_ONCE_BYTES ? new GrowingBody(size) : undefined
+    const chunks: Uint8Array[] = []
+    try {
+      for await (const block of body.chunks ?? body.read()) {
+        for (const chunk of long?.append(block) ?? [block]) {
+          chunks.push(chunk)
+          writer.write(chunk)
+        }
+        if (writer.held !== 'memory') return stored
+      }
+    } catch (error) {
+      // The disk has counted why.
+      await writer.abort(error instanceof Error ? error : new Error(String(error)))
+      return undefined
+    }
+    if (!rise.isSuperseded) return (await writer.commit()) ?? stored
+    await writer.abort(new Error('something newer was stored, or the key was deleted'))
+    return { head, body: new WholeBody(chunks) }
   }
 
   #supersede(key: CacheKey): void {
@@ -180,6 +200,7 @@ export class TieredStore implements Store {
 /** What a commit means to the places. */
 interface CommitEvents {
   onCommit(): void
+  onDisk(stored: StoredResponse): void
   onMemoryWithout(): Promise<unknown>
   onDiskWithout(): Promise<unknown>
 }
@@ -217,6 +238,7 @@ class TieredWriter implements StoreWriter {
     this.#told.onCommit()
     if (memory === undefined) await this.#told.onMemoryWithout()
     if (disk === undefined) await this.#told.onDiskWithout()
+    else this.#told.onDisk(disk)
     return memory ?? disk
   }
 

@@ -1,6 +1,6 @@
 /** A body that lies in memory, all of it. */
 import type { ByteRange } from '../rfc/range.ts'
-import { cut } from './chunks.ts'
+import { cut, lengthOfAll } from './chunks.ts'
 import type { Body } from './store.ts'
 
 export class WholeBody implements Body {
@@ -9,7 +9,7 @@ export class WholeBody implements Body {
 
   constructor(chunks: readonly Uint8Array[]) {
     this.chunks = chunks
-    this.size = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+    this.size = lengthOfAll(chunks)
   }
 
   async *read(range?: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array> {

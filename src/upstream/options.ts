@@ -30,7 +30,7 @@ export const upstreamOptions = Type.Object(
     }),
     connections: Type.Integer({
       description:
-        'Requests to one origin (a host and port) at once; further ones wait. Of four at least one is kept for what many viewers share. Methods other than GET and HEAD have as many connections of their own.',
+        'Requests to one origin (a host and port) at once; further ones wait. Of four at least one is kept for what many viewers share. Methods other than GET and HEAD have as many of their own, and a queue of their own as long.',
       default: 128,
       minimum: 1,
     }),

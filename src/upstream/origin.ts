@@ -6,8 +6,9 @@ import type { Budget, Permit } from './budget.ts'
 import { Circuit } from './circuit.ts'
 import { isDeclined, retryAfterSeconds, retryAtOf } from './declined.ts'
 import { exchange } from './exchange.ts'
+import { Passage } from './passage.ts'
 import { faultOf } from './response-fault.ts'
-import type { Held, Manner, Source, UpstreamResponse } from './source.ts'
+import type { Held, Manner, Readers, Source, UpstreamResponse, Urgency } from './source.ts'
 import { upstreamError } from './upstream-error.ts'
 
 /** What one origin was asked and gave. */
@@ -41,6 +42,8 @@ export interface OriginContext {
   readonly budget: Budget
   /** The same for what the origin holds until there is something to say. */
   readonly held: { readonly dispatcher: Dispatcher; readonly budget: Budget }
+  /** The same for the plain proxy, which has connections of its own. */
+  readonly floorBudget: Budget
   readonly headTimeoutMs: number
   readonly clock: Clock
 }
@@ -99,6 +102,20 @@ export class Origin implements Source {
     }
   }
 
+  /** Lets the plain proxy send a request for `target`, once; rejects as `fetch` does when it is not to be sent. */
+  async admit(target: string, signal: AbortSignal): Promise<Passage> {
+    const path = target.split('?', 1)[0] ?? ''
+    if (!this.#circuit.isPassable(path)) throw this.#unavailable()
+    const permit = await this.#placed(this.#context.floorBudget, 'all', signal, 'soon')
+    if (!this.#circuit.enter(path)) {
+      permit.release()
+      throw this.#unavailable()
+    }
+    return new Passage(permit, this.#circuit, (error) => {
+      this.#lastFailure = error
+    })
+  }
+
   /** As in the contract. */
   spare(share: number): number {
     return this.isOpen ? 0 : this.#context.budget.spare(share)
@@ -121,6 +138,10 @@ export class Origin implements Source {
 
   async #admitted({ readers = 'all', urgency = 'soon', held }: Manner, signal: AbortSignal): Promise<Permit> {
     const { budget } = held === undefined ? this.#context : this.#context.held
+    return await this.#placed(budget, readers, signal, urgency)
+  }
+
+  async #placed(budget: Budget, readers: Readers, signal: AbortSignal, urgency: Urgency): Promise<Permit> {
     try {
       return await budget.acquire(readers, this.name, signal, urgency)
     } catch (error) {

@@ -8,7 +8,7 @@ import type { Cache } from '../../src/cache/cache.ts'
 import { RouteTable } from '../../src/cache/routes.ts'
 import { Streams } from '../../src/cache/streams.ts'
 import { Door } from '../../src/http/door.ts'
-import { Forwarder } from '../../src/http/forwarder.ts'
+import { type Destination, Forwarder } from '../../src/http/forwarder.ts'
 import { openFront } from '../../src/http/front.ts'
 import { HeadLines } from '../../src/http/head-lines.ts'
 import { Sender } from '../../src/http/send.ts'
@@ -243,7 +243,7 @@ test('a broken cache is still a working proxy', async (t) => {
   const { connections, queue, queueTimeout, headTimeout } = upstream
   const budget = new Budget({ connections, queue, queueTimeoutMs: queueTimeout })
   const held = { dispatcher: agent, budget }
-  const context = { dispatcher: agent, budget, held, headTimeoutMs: headTimeout, clock }
+  const context = { dispatcher: agent, budget, held, floorBudget: budget, headTimeoutMs: headTimeout, clock }
   const source = new Origin(origin.url, context)
   const route = {
     prefix: '/',
@@ -261,10 +261,11 @@ test('a broken cache is still a working proxy', async (t) => {
   } as unknown as Cache
   const troubles: unknown[] = []
   const traffic = new Traffic()
-  const destinationOf = (): { address: string; host: string; path: string } => ({
+  const destinationOf = (): Destination => ({
     address: origin.url,
     host: source.name,
     path: '/',
+    admit: (target, signal) => source.admit(target, signal),
   })
   const door = new Door({
     cache: broken,

@@ -311,3 +311,60 @@ test('a WebSocket never reaches the office or a path with dot segments, and an o
   await wire.closed
   assert.equal((await get(`${relais.url}/-/live`)).status, 200)
 })
+
+test('a POST is refused at once while the circuit of its origin is open, and closes it when it is answered', async (t) => {
+  const origin = await openOrigin(t, (_request, response) => response.destroy())
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  const circuit = async (): Promise<unknown> => (await relais.stats()).routes[0]?.origins[0]?.circuit
+  for (let nth = 0; (await circuit()) === 'closed'; nth++) {
+    assert.ok(nth < 10, 'the circuit opens')
+    await get(`${relais.url}/${nth}.ts`)
+  }
+  const before = origin.count()
+  const refused = await get(`${relais.url}/a`, { method: 'POST', body: 'body' })
+  assert.equal(refused.status, 503)
+  assert.equal(JSON.parse(refused.body.toString()).error, 'DESTINATION_UNAVAILABLE')
+  assert.ok(Number(refused.headers['retry-after']) >= 1)
+  assert.equal(origin.count(), before)
+  origin.answer((_request, response) => reply(response, 'here again'))
+  relais.clock.advance(1_000)
+  assert.equal((await get(`${relais.url}/a`, { method: 'POST', body: 'body' })).status, 200)
+  assert.equal(origin.count(), before + 1)
+  assert.equal(await circuit(), 'closed')
+})
+
+test('POSTs that an origin declines do not take it away from anybody else', async (t) => {
+  const origin = await openOrigin(t, (request, response) => {
+    if (request.method === 'POST') reply(response, 'no', {}, 503)
+    else reply(response, 'here', FRESH)
+  })
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  for (let nth = 0; nth < 12; nth++) {
+    assert.equal((await get(`${relais.url}/${nth}`, { method: 'POST' })).status, 503)
+  }
+  assert.equal(origin.count(), 12)
+  assert.equal((await get(`${relais.url}/a.ts`)).status, 200)
+})
+
+test('no more POSTs are at an origin than it may have at once, and no more wait than may', async (t) => {
+  const { opened, open: goOn } = barrier()
+  const origin = await openOrigin(t, async (_request, response) => {
+    await opened
+    reply(response, 'done')
+  })
+  const upstream = { connections: 2, queue: 1 }
+  const relais = await openTestRelais(t, { origins: [origin.url], file: { upstream } })
+  const post = (path: string): ReturnType<typeof get> => get(relais.url + path, { method: 'POST', body: 'x' })
+  const first = [post('/1'), post('/2')]
+  await origin.reached(2)
+  // One of these waits and the other is refused, whichever comes first.
+  const more = [post('/3'), post('/4')]
+  const refused = await Promise.race(more)
+  assert.equal(refused.status, 503)
+  assert.equal(JSON.parse(refused.body.toString()).error, 'CONNECTION_LIMIT')
+  assert.equal(origin.count(), 2)
+  goOn()
+  const statuses = (await Promise.all([...first, ...more])).map(({ status }) => status)
+  assert.deepEqual(statuses.toSorted(), [200, 200, 200, 503])
+  assert.equal(origin.count(), 3)
+})

@@ -52,14 +52,23 @@ for (const [code, deed] of [
   })
 }
 
-test('a head that cannot be renewed leaves the old one', async (t) => {
-  const { store, fault } = await failingDisk(t, 'ENOSPC', ['writeFile'])
+test('a response whose head cannot be renewed is dropped, and the old head answered no more', async (t) => {
+  const { store, fault, path } = await failingDisk(t, 'ENOSPC', ['writeFile'])
   await put(store, headOf('a'), bytesOf('a', 300_000))
+  await put(store, headOf('b'), bytesOf('b', 300_000))
   fault.isFailing = true
-  const before = store.stats().disk.bytes
+  const { bytes } = store.stats().disk
   assert.equal(await store.refresh(headOf('a', { status: 203 })), false)
-  assert.equal((await store.get('a', requestOf()))?.head.status, 200)
-  assert.deepEqual([store.stats().disk.errors, store.stats().disk.bytes], [1, before])
+  assert.equal(await store.get('a', requestOf()), undefined)
+  assert.equal(store.has('a'), false)
+  const { errors, entries, bytes: after } = store.stats().disk
+  assert.deepEqual([errors, entries], [1, 1])
+  assert.ok(after < bytes)
+  await store.close()
+  const again = await open(path)
+  t.after(() => again.close())
+  assert.equal(await again.get('a', requestOf()), undefined)
+  assert.ok((await bytesIn(again, 'b'))?.equals(bytesOf('b', 300_000)))
 })
 
 test('a disk that fails eight times in a row is turned off, and said so once', async (t) => {

@@ -26,7 +26,14 @@ test('silence on what is held neither opens the circuit nor penalises, and costs
     budget: new Budget({ connections: 4, queue: 0, queueTimeoutMs: 1 }),
   }
   const clock = testClock().now
-  const only = new Origin(origin.url, { dispatcher, budget, held, headTimeoutMs: 1_000, clock })
+  const only = new Origin(origin.url, {
+    dispatcher,
+    budget,
+    held,
+    floorBudget: budget,
+    headTimeoutMs: 1_000,
+    clock,
+  })
   const group = new OriginGroup([only], { penaltyMs: 10_000, resume: 'validated', resumeTimeoutMs: 0 }, clock)
   const silences = Array.from({ length: 4 }, () =>
     assert.rejects(group.fetch(REQUEST, NEVER, { held: { headTimeoutMs: 50 } }), {

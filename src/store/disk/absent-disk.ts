@@ -1,7 +1,9 @@
 /** The disk that is not there: it keeps nothing, so that nobody need ask whether there is one. */
-import type { DiskStats, PlaceStats, Store, StoreStats } from '../store.ts'
+import type { DiskStats, MemoryStats, PlaceStats, Store, StoreStats } from '../store.ts'
 
-export const NO_PLACE: PlaceStats = { entries: 0, bytes: 0, maxBytes: 0, evictions: 0, declined: 0 }
+const NO_PLACE: PlaceStats = { entries: 0, bytes: 0, maxBytes: 0, evictions: 0, declined: 0 }
+
+export const NO_MEMORY: MemoryStats = { ...NO_PLACE, lent: 0, recalled: 0 }
 
 export const NO_DISK: DiskStats = { ...NO_PLACE, state: 'off', errors: 0, corrupt: 0 }
 
@@ -39,7 +41,7 @@ export class AbsentDisk implements Store {
   }
 
   stats(): StoreStats {
-    return { memory: NO_PLACE, disk: NO_DISK }
+    return { memory: NO_MEMORY, disk: NO_DISK }
   }
 
   async close(): Promise<void> {

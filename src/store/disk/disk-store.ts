@@ -3,7 +3,7 @@ import * as promises from 'node:fs/promises'
 import type { RequestHead } from '../../rfc/heads.ts'
 import { matches } from '../../rfc/vary.ts'
 import type { CacheKey, Store, StoredHead, StoredResponse, StoreStats, StoreWriter } from '../store.ts'
-import { NO_PLACE } from './absent-disk.ts'
+import { NO_MEMORY } from './absent-disk.ts'
 import { adopt } from './adoption.ts'
 import { Entry } from './disk-index.ts'
 import { DiskWriter, Pending, type Written } from './disk-writer.ts'
@@ -167,7 +167,7 @@ export class DiskStore implements Store {
       errors: health.errors,
       corrupt: health.corrupt,
     }
-    return { memory: NO_PLACE, disk }
+    return { memory: NO_MEMORY, disk }
   }
 
   async close(): Promise<void> {

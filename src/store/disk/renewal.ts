@@ -17,7 +17,10 @@ export class Renewal {
     this.#parts = parts
   }
 
-  /** False when the response is not here, or the new head could not be written: then the old one stays. */
+  /**
+   * False when the response is not here, or the new head could not be written: then it is dropped, for what the old one says
+   * (that it may be shared, and for how long) is no longer true.
+   */
   async renew(head: StoredHead): Promise<boolean> {
     const entry = this.#parts.index.find(hashKey(head.key), hashVariant(head.variant))
     if (entry === undefined) return false
@@ -47,11 +50,23 @@ export class Renewal {
     }
     const bytes = encodeHead('head', head)
     const room = roomOf(bytes.byteLength) + RECORD_BYTES
-    if (!(await ledger.reserve(room))) return false
+    const isRenewed = (await ledger.reserve(room)) && (await this.#written(entry, bytes, room))
+    if (!isRenewed) await this.#drop(entry)
+    return isRenewed
+  }
+
+  async #drop(entry: Entry): Promise<void> {
+    const { index, removal } = this.#parts
+    if (!index.has(entry)) return
+    index.remove(entry)
+    await removal.now(entry)
+  }
+
+  async #written(entry: Entry, bytes: Buffer, room: number): Promise<boolean> {
     try {
       return await this.#write(entry, bytes)
     } finally {
-      ledger.release(room)
+      this.#parts.ledger.release(room)
     }
   }
 
