@@ -1,6 +1,6 @@
 /** Puts the house together: the only file that knows every room. */
 import { isIPv6 } from 'node:net'
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 import { Audience } from './cache/audience/audience.ts'
 import { Cache } from './cache/cache.ts'
 import { OpenToPages } from './cache/cross-origin.ts'
@@ -19,14 +19,12 @@ import { Sender } from './http/send.ts'
 import { Traffic } from './http/traffic.ts'
 import { AddressBook } from './media/addresses/address-book.ts'
 import { Access } from './ops/access.ts'
-import { openOffice } from './ops/office.ts'
+import { mayLookIn, openOffice } from './ops/office.ts'
+import { openPurgeDesk, purgeTarget } from './ops/purge-desk.ts'
 import type { Stats } from './ops/stats.ts'
 import { describeStream } from './ops/stream-stats.ts'
 import type { Clock, Instant } from './rfc/heads.ts'
-import { DiskStore } from './store/disk/disk-store.ts'
-import { MemoryStore, spareBytes } from './store/memory-store.ts'
-import type { Store } from './store/store.ts'
-import { TieredStore } from './store/tiered-store.ts'
+import { openStore } from './store/open-store.ts'
 import { openAgent } from './upstream/agent.ts'
 import { Budget } from './upstream/budget.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
@@ -56,7 +54,9 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
   const { clock, logger, version } = surroundings
   const { node } = config
   const startedAt = clock()
-  const store = await openStore(config, logger)
+  const { store, notes } = await openStore(config.memory, config.disk, (event) =>
+    logger[event.kind === 'reconciled' ? 'info' : 'warn']({ disk: config.disk.path, ...event }, 'disk'),
+  )
   // Three pools: neither what viewers send at their own pace nor what origins hold may take the connections of fills.
   const agent = openAgent(config.upstream)
   const floorAgent = openAgent(config.upstream)
@@ -95,13 +95,16 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     isReserved: (path) => OFFICE.test(path),
   })
   const { slices: slicing, prefetch: prefetching } = config
-  const cache = new Cache({ store, streams, clock, node, slicing, prefetching, addresses, onTrouble })
+  const routes = [...groups.keys()]
+  const cache = new Cache({
+    ...{ store, streams, clock, node, slicing, prefetching, addresses, routes, notes, onTrouble },
+  })
   const destinationOf = (route: Route): Destination => preferredOf(groups, route)
   const forwarder = new Forwarder({
     node,
     clock,
     destinationOf,
-    onWritten: (route, target, answer) => void cache.written([...groups.keys()], route, target, answer),
+    onWritten: (route, target, answer) => void cache.written(routes, route, target, answer),
     failure: upstreamError,
   })
   let front: Front | undefined
@@ -127,15 +130,25 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     ...store.stats(),
     ...cache.underWay,
     prefetch: cache.prefetch.stats(),
+    purges: cache.purges.stats(),
     viewers: front === undefined ? 0 : await connectionsOf(front.app),
     cmcd: audience.cmcd(),
     streams: describeStreams(streams, audience, clock()),
     siblings: [],
   })
-  const floor = { door, routes: [...groups.keys()], node, destinationOf, pool: floorAgent }
+  const access = new Access(config.ops)
+  const orders = { purges: cache.purges, routes, addresses }
+  const floor = {
+    ...{ door, routes, node, destinationOf, pool: floorAgent },
+    onPurge: (request: FastifyRequest, target: string) =>
+      mayLookIn(access, request) ? purgeTarget(request, target, orders) : undefined,
+  }
   const { events } = config.cmcd
   const opened = await openFront(floor, config.http, logger, (office) => {
-    openOffice(office, { access: new Access(config.ops), readStats, isReady: () => isReady })
+    openOffice(office, {
+      ...{ access, readStats, isReady: () => isReady },
+      desks: [(app, hooks) => openPurgeDesk(app, hooks, orders)],
+    })
     if (events !== null) openEventDesk(office, events, { node, sessions: audience.sessions, clock })
   })
   front = opened
@@ -143,7 +156,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
   try {
     await app.listen({ ...config.listen, backlog: BACKLOG })
   } catch (error) {
-    await Promise.all([store.close(), ...agents.map((one) => one.destroy())])
+    await Promise.all([notes.close(), store.close(), ...agents.map((one) => one.destroy())])
     throw new Error(cannotListen(config, error), { cause: error })
   }
   isReady = true
@@ -154,6 +167,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
       isReady = false
       await opened.drain()
       await app.close()
+      await notes.close()
       await store.close()
       await Promise.all(agents.map((one) => one.destroy()))
     },
@@ -172,19 +186,6 @@ function warnOnce(
     }
     logger.warn({ err: error, ...about }, what)
   }
-}
-
-async function openStore(config: Config, logger: FastifyBaseLogger): Promise<Store> {
-  const memory = new MemoryStore(config.memory, spareBytes(config.memory.maxBytes))
-  const { path, maxBytes, maxEntryBytes } = config.disk
-  if (path === null) return memory
-  const disk = await DiskStore.open({
-    path,
-    maxBytes,
-    maxEntryBytes,
-    log: (event) => logger[event.kind === 'reconciled' ? 'info' : 'warn']({ disk: path, ...event }, 'disk'),
-  })
-  return new TieredStore({ memory, disk })
 }
 
 function routeOf(options: RouteOptions, group: OriginGroup): Route {

@@ -3,18 +3,21 @@ import { RelaisError } from '../errors.ts'
 import { loops } from '../rfc/connection.ts'
 import { remainingSeconds } from '../rfc/freshness.ts'
 import type { Instant, RequestHead, ResponseHead } from '../rfc/heads.ts'
-import type { CacheKey, StoredResponse } from '../store/store.ts'
+import { NoNotes } from '../store/notes.ts'
+import type { CacheKey, StoredHead, StoredResponse } from '../store/store.ts'
 import type { Answer, PassedAnswer, StoredAnswer } from './answer.ts'
 import { begun } from './beginning.ts'
 import { Codings } from './codings.ts'
 import { decide, type Verdict } from './decide.ts'
 import { Groups } from './groups.ts'
 import { afterHead } from './head-news.ts'
-import type { CacheContext, FillContext } from './journey.ts'
+import type { CacheContext, FencedContext, FillContext } from './journey.ts'
 import { cacheKey } from './key.ts'
 import { LiveGuard } from './live-guard.ts'
 import { pass } from './pass.ts'
 import { Prefetch } from './prefetch/prefetch.ts'
+import { FencedStore } from './purges/fenced-store.ts'
+import { Purges } from './purges/purges.ts'
 import { Reloads } from './reloads.ts'
 import type { Route } from './routes.ts'
 import { Slices } from './slices.ts'
@@ -38,18 +41,32 @@ export class Cache {
   readonly #writes = new Writes()
   /** Ahead of the viewers. */
   readonly prefetch: Prefetch
+  /** On order of those who run the node, or of others in its cluster. */
+  readonly purges: Purges
 
   constructor(context: CacheContext) {
-    this.#slices = new Slices(context)
-    const guard = new LiveGuard(context, (key) => this.#forget(key))
-    this.#context = { ...context, slices: this.#slices, guard }
+    const { notes = new NoNotes() } = context
+    const forgetSlices = (head: StoredHead): Promise<void> => this.#slices.forget(head)
+    this.purges = new Purges({ ...context, notes, forgetSlices })
+    const store = new FencedStore(context.store, this.purges.rules)
+    const fenced: FencedContext = { ...context, store, fence: this.purges }
+    this.#slices = new Slices(fenced)
+    const guard = new LiveGuard(fenced, (key) => this.#forget(key))
+    this.#context = { ...fenced, slices: this.#slices, guard }
     this.#groups = new Groups(context.clock())
     this.#walks = new Walks(this.#context, this.#groups)
     this.#reloads = new Reloads(this.#context, this.#groups, this.#walks, this.#served.bind(this))
     this.prefetch = new Prefetch({
-      ...context,
+      ...fenced,
       options: context.prefetching,
       send: (errand) => this.#walks.ahead(errand),
+    })
+    this.purges.onScope((scope, isSoft) => {
+      this.#walks.detachCovered(scope)
+      if (isSoft) return
+      guard.forget(scope)
+      this.#reloads.forget(scope)
+      this.prefetch.forget(scope)
     })
   }
 

@@ -104,6 +104,7 @@ async function renew(
     fields: renewedFields(stored, told, cookies),
     freshness,
     askedAt: answer.requestedAt,
+    mark: order.mark,
   }
   const withdrawn = withdrawnBy(order, told)
   if (withdrawn !== undefined) {

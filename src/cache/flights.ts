@@ -115,6 +115,11 @@ export class Flights {
     return this.#byKey.has(key)
   }
 
+  /** Of those that can be found. */
+  keys(): readonly CacheKey[] {
+    return [...this.#byKey.keys()]
+  }
+
   /** From now on nobody finds the flights of this key; they go on for those who are with them. */
   detach(key: CacheKey): readonly Flight[] {
     const flights = this.#byKey.get(key) ?? []

@@ -5,6 +5,7 @@ import type { ManifestFacts } from '../media/facts.ts'
 import type { Forwarded } from '../rfc/cache-status.ts'
 import type { Clock, Fields, RequestHead } from '../rfc/heads.ts'
 import type { NotStorable } from '../rfc/storability.ts'
+import type { Notes } from '../store/notes.ts'
 import type { CacheKey, Sliced, Store, StoredHead, StoredResponse } from '../store/store.ts'
 import type { Held, UpstreamResponse } from '../upstream/source.ts'
 import type { SliceOptions } from './options.ts'
@@ -22,8 +23,27 @@ export interface CacheContext {
   /** Which addresses in manifests are ours. */
   readonly addresses: AddressBook
   readonly prefetching: PrefetchOptions
+  /** All there are. */
+  readonly routes: readonly Route[]
+  /** Where purges are noted, so that a restart brings back nothing. Absent: nothing outlives the process. */
+  readonly notes?: Notes
   /** A body that broke off, or a background validation that failed: for the log, no viewer is told. */
   readonly onTrouble: (what: string, error: unknown, target: string) => void
+}
+
+/** What a fill knows of purges (purges/purges.ts). */
+export interface Fence {
+  /** The mark under which a fill sets out: what it brings is covered by the purges that come after it. */
+  depart(): number
+  /** The fill under this mark has landed. */
+  arrive(mark: number): void
+  /** Whether no purge covers what has this head. */
+  isGood(head: StoredHead): boolean
+}
+
+/** What is given by the house, behind the fence: what was purged is not in its store. */
+export interface FencedContext extends CacheContext {
+  readonly fence: Fence
 }
 
 /** What is done with a version of a manifest that came. */
@@ -51,7 +71,7 @@ export interface SliceKeeper {
   areStored(stored: StoredResponse, request: RequestHead): boolean
 }
 
-export interface FillContext extends CacheContext {
+export interface FillContext extends FencedContext {
   readonly slices: SliceKeeper
   readonly guard: Guard
 }
@@ -68,6 +88,8 @@ export interface Order {
   readonly request: RequestHead
   /** What is to be validated; undefined: nothing is stored, or it has no validator. */
   readonly stored: StoredResponse | undefined
+  /** Under which it set out: purges that come later cover what it brings. */
+  readonly mark: number
   /** Whether somebody wants it who does not read it: a viewer that waits for the head, or a validation behind a stale hit. */
   readonly isWanted: () => boolean
   /** The origin holds the request until there is something to say. */

@@ -4,11 +4,13 @@ import { type ManifestFacts, timingOf } from '../media/facts.ts'
 import { isManifest } from '../media/kind.ts'
 import { compare, isStalled, type Progress } from '../media/progress.ts'
 import { weightOf } from '../media/weight.ts'
+import { dropCovered, type PurgeScope } from '../purge/purge-scope.ts'
 import type { Instant, RequestHead } from '../rfc/heads.ts'
 import type { CacheKey, StoredHead, StoredResponse } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
 import { recognise } from './first-chunk.ts'
 import type { Kept } from './flow.ts'
+import { inTurns } from './in-turns.ts'
 import type { CacheContext, Guard, Judgement, Order } from './journey.ts'
 import { cacheKey } from './key.ts'
 import { leftTargets, listedTargets, newTargets } from './listed-targets.ts'
@@ -25,7 +27,6 @@ const USUAL_PACE_MS = 6_000
 const LONG_PACES = 3
 /** What says less than was said so long ago is believed all the same: else its viewers would wait for ever. */
 const LONGEST_REFUSAL_MS = 30_000
-const IN_ONE_TURN = 256
 const MAX_LEFT = 512
 
 const TAKE: Judgement = { kind: 'take' }
@@ -53,6 +54,11 @@ export class LiveGuard implements Guard {
   constructor(context: CacheContext, forget: (key: CacheKey) => void) {
     this.#context = context
     this.#forget = forget
+  }
+
+  /** What was purged is not to be held against what comes: it is as if it came for the first time. */
+  forget(scope: PurgeScope): void {
+    dropCovered(this.#known, scope)
   }
 
   /** Before anyone sees it. Asks other origins when this one lags behind or stands still; never rejects. */
@@ -288,13 +294,4 @@ function withoutDirectives(target: string): string {
 function pathOf(target: string): string {
   const question = target.indexOf('?')
   return question < 0 ? target : target.slice(0, question)
-}
-
-/** However many there are, nobody waits for more than some of them. */
-async function inTurns<Item>(items: Iterable<Item>, each: (item: Item) => void): Promise<void> {
-  let done = 0
-  for (const item of items) {
-    each(item)
-    if (++done % IN_ONE_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
-  }
 }

@@ -2,6 +2,7 @@
 import { LRUCache } from 'lru-cache'
 import type { HlsMediaFacts } from '../media/facts.ts'
 import { weightOf } from '../media/weight.ts'
+import { dropCovered, type PurgeScope } from '../purge/purge-scope.ts'
 import type { Instant } from '../rfc/heads.ts'
 import type { CacheKey, StoredHead } from '../store/store.ts'
 
@@ -31,6 +32,10 @@ export class PlaylistVersions {
   /** What came last; undefined: none is known. */
   newest(key: CacheKey): PlaylistVersion | undefined {
     return this.#byKey.get(key)?.[0]
+  }
+
+  forget(scope: PurgeScope): void {
+    dropCovered(this.#byKey, scope)
   }
 
   /** The one that is stored under this head; undefined where it came before this process began, or too long ago. */

@@ -11,6 +11,7 @@ import {
   withDirectives,
 } from '../media/directives.ts'
 import { kindOf } from '../media/kind.ts'
+import type { PurgeScope } from '../purge/purge-scope.ts'
 import type { Instant, RequestHead } from '../rfc/heads.ts'
 import type { CacheKey, StoredResponse } from '../store/store.ts'
 import type { Answer, StoredAnswer } from './answer.ts'
@@ -78,6 +79,11 @@ export class Reloads {
     return (
       question >= 0 && method === 'GET' && /[?&]_HLS_(?:msn|part|skip)(?:[=&]|$)/.test(target.slice(question))
     )
+  }
+
+  /** Nobody is to be refused for what was purged. */
+  forget(scope: PurgeScope): void {
+    this.#versions.forget(scope)
   }
 
   /** What memory can answer at once, awaiting nothing; undefined: ask `answer`. */

@@ -10,7 +10,7 @@ import type { UpstreamResponse } from '../upstream/source.ts'
 import { type Flight, Flights, type Part } from './flights.ts'
 import { flow } from './flow.ts'
 import { HeldSlices } from './held-slices.ts'
-import type { CacheContext, Filled, Journey } from './journey.ts'
+import type { FencedContext, Filled, Journey } from './journey.ts'
 import { bindingValidator, exactly, ranged } from './opening.ts'
 import type { Readiness } from './readiness.ts'
 import type { Route } from './routes.ts'
@@ -40,13 +40,13 @@ interface Claim {
 }
 
 export class Slices {
-  readonly #context: CacheContext
+  readonly #context: FencedContext
   readonly #flights = new Flights()
   readonly #wholeUntil = new LRUCache<CacheKey, Instant>({ max: MAX_KEYS })
   readonly #changedAt = new LRUCache<CacheKey, Instant>({ max: MAX_KEYS })
   #landings = 0
 
-  constructor(context: CacheContext) {
+  constructor(context: FencedContext) {
     this.#context = context
   }
 
@@ -228,6 +228,9 @@ export class Slices {
 
   #journey(set: (land: () => void) => Promise<Filled>): Journey {
     const landed = Promise.withResolvers<void>()
+    const { fence } = this.#context
+    const mark = fence.depart()
+    void landed.promise.then(() => fence.arrive(mark))
     const land = (): void => {
       this.#landings++
       landed.resolve()

@@ -51,6 +51,7 @@ export function describe(
     admission: admissionOf(kind, facts),
     storedAt: head.receivedAt,
     askedAt: head.requestedAt,
+    mark: order.mark,
     ...(isManifestOfLive ? { isLive: true } : {}),
   }
 }

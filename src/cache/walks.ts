@@ -1,9 +1,10 @@
 /** Those on the road to upstream, and walking along with them. */
+import { covers, type PurgeScope } from '../purge/purge-scope.ts'
 import { isFresh, remainingSeconds } from '../rfc/freshness.ts'
 import type { RequestHead } from '../rfc/heads.ts'
 import { matches } from '../rfc/vary.ts'
 import { GrowingBody } from '../store/growing-body.ts'
-import type { CacheKey, StoredResponse } from '../store/store.ts'
+import type { CacheKey, StoredHead, StoredResponse } from '../store/store.ts'
 import { sharedFailure } from '../upstream/declined.ts'
 import type { Answer } from './answer.ts'
 import { fill } from './fill.ts'
@@ -59,6 +60,11 @@ export class Walks {
     return this.#flights.detach(key)
   }
 
+  /** The same for all keys that are covered. */
+  detachCovered(scope: PurgeScope): void {
+    for (const key of this.#flights.keys()) if (covers(scope, key, [])) this.#flights.detach(key)
+  }
+
   /** Waits for a flight's head. Undefined: look again, for it brought nothing that fits. */
   async walk(walk: Walk, flight: Flight, part: Part): Promise<Answer | undefined> {
     const { route, key, request, fwd, fallback, signal } = walk
@@ -110,7 +116,7 @@ export class Walks {
     }
     if (!matches(filled.stored.head.variant, request)) return undefined
     const stored = this.#context.slices.attach(route, request, filled.stored)
-    if (part === 'follower' && this.#groups.isInvalid(stored.head)) return undefined
+    if (part === 'follower' && !this.#isStillTrue(stored.head)) return undefined
     if (isFarAhead(stored, request))
       return pass(this.#context, route, request, signal, 'partial', walk.collapsed)
     if (withdrawn === undefined) this.passes.forget(walk.key)
@@ -136,8 +142,11 @@ export class Walks {
   ): Flight {
     let flight: Flight | undefined
     const isWanted = (): boolean => isBehind || flight === undefined || flight.isAwaited
-    const order = { route, key, request, stored, isWanted, held, isAhead }
+    const { fence } = this.#context
+    const mark = fence.depart()
+    const order = { route, key, request, stored, mark, isWanted, held, isAhead }
     flight = this.#flights.start(key, (signal) => fill(this.#context, order, signal))
+    void flight.landed.then(() => fence.arrive(mark))
     return flight
   }
 
@@ -163,11 +172,16 @@ export class Walks {
     return { head: flight.wait('leader', NEVER), landed: flight.landed }
   }
 
+  /** Nothing that came to pass since it was asked for speaks against it. */
+  #isStillTrue(head: StoredHead): boolean {
+    return !this.#groups.isInvalid(head) && this.#context.fence.isGood(head)
+  }
+
   /** A body that still grows is joined while it is fresh and can be read from its first byte on. */
   #mayJoin(stored: StoredResponse): boolean {
     const { freshness } = stored.head
     if (stored.body instanceof GrowingBody && !stored.body.isJoinable) return false
-    if (this.#groups.isInvalid(stored.head)) return false
+    if (!this.#isStillTrue(stored.head)) return false
     return !freshness.mustValidate && isFresh(freshness, this.#context.clock())
   }
 }

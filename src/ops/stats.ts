@@ -2,6 +2,7 @@
 
 import type { CmcdStats } from '../cache/audience/sessions.ts'
 import type { PrefetchStats } from '../cache/prefetch/errands.ts'
+import type { PurgeStats } from '../cache/purges/purges.ts'
 import type { StoreStats } from '../store/store.ts'
 import type { OriginState } from '../upstream/origin-group.ts'
 import type { StreamStats } from './stream-stats.ts'
@@ -43,6 +44,7 @@ export interface Stats extends StoreStats {
   /** Viewers who wait for the head of one of them. */
   readonly waiting: number
   readonly prefetch: PrefetchStats
+  readonly purges: PurgeStats
   /** Connections of viewers open now. */
   readonly viewers: number
   /** What players say of themselves. */

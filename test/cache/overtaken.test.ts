@@ -47,6 +47,7 @@ test('what a write overtook is not served while the disk still writes it', async
   const cache = new Cache({
     store,
     streams: new Streams(),
+    routes: [],
     clock: clock.now,
     node: 'test',
     slicing: { bytes: 1024 * 1024, above: 8 * 1024 * 1024 },

@@ -1,4 +1,5 @@
 /** Requests that nobody waits for: sent where the origin has room for them, in turn, and counted as used or wasted. */
+import { dropCovered, type PurgeScope } from '../../purge/purge-scope.ts'
 import { isFresh } from '../../rfc/freshness.ts'
 import type { Clock, Instant, RequestHead } from '../../rfc/heads.ts'
 import type { CacheKey, Store } from '../../store/store.ts'
@@ -71,6 +72,10 @@ export class Errands {
     }
     this.#queue.set(errand.key, errand)
     this.#sendSome()
+  }
+
+  forget(scope: PurgeScope): void {
+    dropCovered(this.#queue, scope)
   }
 
   /** A viewer asked for it. */

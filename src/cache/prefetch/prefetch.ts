@@ -4,6 +4,7 @@ import { readCmsdStatic } from '../../media/cmsd.ts'
 import { type ManifestFacts, timingOf } from '../../media/facts.ts'
 import { placeOf } from '../../media/place.ts'
 import { type Upcoming, upcomingDash, upcomingLive } from '../../media/upcoming.ts'
+import type { PurgeScope } from '../../purge/purge-scope.ts'
 import { omitFields } from '../../rfc/connection.ts'
 import { type Clock, type Fields, fieldValue, type Instant, type RequestHead } from '../../rfc/heads.ts'
 import type { CacheKey, Store, StoredHead } from '../../store/store.ts'
@@ -77,6 +78,11 @@ export class Prefetch {
 
   stats(): PrefetchStats {
     return this.#errands.stats()
+  }
+
+  /** What waits for its turn and was purged is not fetched unless it is wanted anew. */
+  forget(scope: PurgeScope): void {
+    this.#errands.forget(scope)
   }
 
   /** A viewer was given something stored. Costs a look into a map; what follows from it is done in a later turn. */

@@ -5,6 +5,10 @@ export const NO_PLACE: PlaceStats = { entries: 0, bytes: 0, maxBytes: 0, evictio
 
 export const NO_DISK: DiskStats = { ...NO_PLACE, state: 'off', errors: 0, corrupt: 0 }
 
+const NO_HEADS: AsyncIterable<never> = {
+  [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }),
+}
+
 export class AbsentDisk implements Store {
   peek(): undefined {
     return undefined
@@ -36,6 +40,10 @@ export class AbsentDisk implements Store {
 
   async delete(): Promise<boolean> {
     return false
+  }
+
+  heads(): AsyncIterable<never> {
+    return NO_HEADS
   }
 
   stats(): StoreStats {

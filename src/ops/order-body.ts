@@ -1,0 +1,50 @@
+/** The body of an order: JSON, of a bounded size, within a bounded time. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { RelaisError } from '../errors.ts'
+
+export const MAX_ORDER_BYTES = 256 * 1024
+const BODY_TIMEOUT_MS = 10_000
+
+/** Whoever sends an order in pieces is not waited for longer than this; a hook for `onRequest`. */
+export async function limitTime({ raw }: FastifyRequest): Promise<void> {
+  const timer = setTimeout(() => raw.destroy(new RelaisError('REQUEST_TIMEOUT')), BODY_TIMEOUT_MS)
+  const clear = (): void => clearTimeout(timer)
+  raw.once('end', clear).once('close', clear)
+}
+
+/** What Fastify says of a body, in the words of the house. */
+export function inOurWords(error: Error & { readonly statusCode?: number }): RelaisError {
+  if (error instanceof RelaisError) return error
+  const { statusCode, message } = error
+  if (statusCode === 413) return new RelaisError('ORDER_TOO_LARGE')
+  if (statusCode === 415) return new RelaisError('ORDER_TYPE')
+  if (statusCode !== undefined && statusCode < 500) return badOrder(`The body is no JSON: ${message}.`)
+  return new RelaisError('INTERNAL', { cause: error })
+}
+
+/** `told` is one sentence: where, what was expected, and what came. */
+export function badOrder(told: string): RelaisError {
+  return new RelaisError('BAD_ORDER', { told })
+}
+
+/** An object of these keys and no others. */
+export function readOrder(body: unknown, keys: readonly string[]): Readonly<Record<string, unknown>> {
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw badOrder(`Expected an object, and ${shown(body)} came.`)
+  const order: Readonly<Record<string, unknown>> = { ...body }
+  const unknown = Object.keys(order).find((key) => !keys.includes(key))
+  if (unknown !== undefined)
+    throw badOrder(`Expected only the keys ${keys.join(', ')}, and ${shown(unknown)} came.`)
+  return order
+}
+
+/** Cut, for it may be anything. */
+export function shown(value: unknown): string {
+  const text = value === undefined ? 'nothing' : JSON.stringify(value)
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text
+}
+
+/** Nobody on the way may keep the answer to an order. */
+export function plain(reply: FastifyReply): FastifyReply {
+  return reply.header('cache-control', 'no-store').type('application/json; charset=utf-8')
+}
