@@ -48,7 +48,7 @@ export class Cache {
     const { notes = new NoNotes() } = context
     const forgetSlices = (head: StoredHead): Promise<void> => this.#slices.forget(head)
     this.purges = new Purges({ ...context, notes, forgetSlices })
-    const store = new FencedStore(context.store, this.purges.rules)
+    const store = new FencedStore(context.store, this.purges.rules, this.purges.looks)
     const fenced: FencedContext = { ...context, store, fence: this.purges }
     this.#slices = new Slices(fenced)
     const guard = new LiveGuard(fenced, (key) => this.#forget(key))

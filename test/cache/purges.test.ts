@@ -1,6 +1,6 @@
 /** What a purge takes away, in memory and on disk, and that nothing brings it back. */
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -43,9 +43,10 @@ function textOf({ body }: Response): string {
   return body.toString().split(' ', 1)[0] ?? ''
 }
 
+/** Removed when the test ends; whoever works in it is closed before that. */
 async function directory(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'relais-purges-'))
-  t.after(() => rm(path, { recursive: true, force: true }))
+  t.after(() => rm(path, { recursive: true, force: true, maxRetries: 10 }))
   return path
 }
 
@@ -64,9 +65,7 @@ test('a purged address is asked of the origin again, in the same millisecond, an
 })
 
 test('all variants of an address go, and all spellings that mean the same', async (t) => {
-  const one = await stage(t, () => ({ vary: 'x-kind' }), {
-    routes: undefined,
-  })
+  const one = await stage(t, () => ({ vary: 'x-kind' }))
   for (const kind of ['a', 'b']) await one.read('/a.ts?CMCD=bl%3D1', { 'x-kind': kind })
   assert.equal(one.origin.count(), 2)
   await purge(one.relais.url, { url: '/a.ts?CMCD=bl%3D2' })
@@ -164,6 +163,7 @@ test('the slices of a large body go with it', async (t) => {
     await get(`${relais.url}/film.mp4`)
     assert.equal(origin.count() - before, 5)
   }
+  await relais.close()
 })
 
 /** A segment whose first half has come before a purge, and whose second half comes after it. */
@@ -221,6 +221,7 @@ for (const order of ORDERS) {
         assert.equal((await relais.stats()).memory.entries, 0)
       }
       assert.equal((await get(`${relais.url}/a.ts`)).body.toString(), 'new')
+      await relais.close()
     })
   }
 }
@@ -244,6 +245,7 @@ test('a body too large for memory, overtaken by a purge, is read to its end and 
   await settled(relais)
   await until(async () => (await filesIn(path)).length === 0, 'nothing of it is on disk')
   assert.equal((await get(`${relais.url}/a.ts`)).body.toString(), 'new')
+  await relais.close()
 })
 
 test('a 304 that was asked for before a purge does not bring back what it confirms', async (t) => {
@@ -292,7 +294,6 @@ test('what was purged before a restart is not there after it, though its file ca
     await made.read('/a.ts')
     await settled(made.relais)
     const [name = ''] = await filesIn(path)
-    const { readFile, writeFile } = await import('node:fs/promises')
     const bytes = await readFile(join(path, name))
     await purge(made.relais.url, order)
     await made.relais.close()
@@ -320,6 +321,7 @@ test('what was stored after a purge outlives a restart', async (t) => {
   const second = await openTestRelais(t, { origins: [made.origin.url], clock: made.relais.clock, file })
   assert.equal(textOf(await get(`${second.url}/a.ts`)), 'old')
   assert.equal(made.origin.count(), 1)
+  await second.close()
 })
 
 test('when the notes of purges are damaged, all that lies on disk is validated once', async (t) => {
@@ -330,7 +332,6 @@ test('when the notes of purges are damaged, all that lies on disk is validated o
   await settled(made.relais)
   await purge(made.relais.url, { url: '/b.ts' })
   await made.relais.close()
-  const { readFile, writeFile } = await import('node:fs/promises')
   const notes = await readFile(join(path, 'purges'), 'utf8')
   assert.match(notes, /b\.ts/)
   await writeFile(join(path, 'purges'), notes.replace('b.ts', 'c.ts'))
@@ -338,4 +339,5 @@ test('when the notes of purges are damaged, all that lies on disk is validated o
   const first = await get(`${second.url}/a.ts`)
   assert.match(String(first.headers['cache-status']), /fwd=stale; fwd-status=304/)
   assert.match(String((await get(`${second.url}/a.ts`)).headers['cache-status']), /; hit/)
+  await second.close()
 })

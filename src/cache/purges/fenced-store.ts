@@ -3,6 +3,7 @@ import type { RequestHead } from '../../rfc/heads.ts'
 import type { ByteRange } from '../../rfc/range.ts'
 import type { CacheKey, Store, StoredHead, StoredResponse, StoreWriter } from '../../store/store.ts'
 import type { Rules } from './rules.ts'
+import type { Looks } from './under-way.ts'
 
 /**
  * Schedule that must not bring back what was purged:
@@ -15,11 +16,13 @@ import type { Rules } from './rules.ts'
 export class FencedStore implements Store {
   readonly #store: Store
   readonly #rules: Rules
+  readonly #looks: Looks
   readonly #staled = new WeakMap<StoredHead, StoredResponse>()
 
-  constructor(store: Store, rules: Rules) {
+  constructor(store: Store, rules: Rules, looks: Looks) {
     this.#store = store
     this.#rules = rules
+    this.#looks = looks
   }
 
   peek(key: CacheKey, request: RequestHead): StoredResponse | undefined {
@@ -28,8 +31,8 @@ export class FencedStore implements Store {
   }
 
   async get(key: CacheKey, request: RequestHead, part?: ByteRange): Promise<StoredResponse | undefined> {
-    const found = await this.#store.get(key, request, part)
-    return found === undefined ? undefined : this.#fenced(found)
+    const look = this.#store.get(key, request, part)
+    return this.#looks.during(look.then((found) => (found === undefined ? undefined : this.#fenced(found))))
   }
 
   has(key: CacheKey): boolean {

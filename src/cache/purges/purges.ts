@@ -13,7 +13,7 @@ import { Positions } from './positions.ts'
 import { noteOf, notesOf, readNote } from './record.ts'
 import { Removal } from './removal.ts'
 import { type Mark, Rules } from './rules.ts'
-import { UnderWay } from './under-way.ts'
+import { Looks, UnderWay } from './under-way.ts'
 
 /** A stream goes by so many addresses a rule. */
 const IN_ONE_RULE = 500
@@ -66,6 +66,8 @@ export interface PurgeStats {
 
 export class Purges {
   readonly rules = new Rules()
+  /** Into the store, behind the fence. */
+  readonly looks = new Looks()
   readonly #context: PurgesContext
   readonly #table: RouteTable
   readonly #underWay = new UnderWay()
@@ -77,6 +79,8 @@ export class Purges {
   readonly #by: string
   #sequence = 0
   #mark: Mark = 0
+  /** Up to these marks all is deleted, and when the looks that began before that have ended it is done with. */
+  #done: { readonly keys: Mark; readonly wide: Mark; readonly looks: number } | undefined
   #issued = 0
   #received = 0
   #unsaved = 0
@@ -263,10 +267,15 @@ export class Purges {
     const { clock, notes } = this.#context
     const landed = this.#underWay.oldest ?? this.#mark
     const remembered = (clock() - REMEMBERED_MS) * 1000
-    this.rules.retire(
-      Math.min(landed, this.#removal.doneTo(this.#mark), remembered),
-      Math.min(landed, this.#removal.sweptTo),
-    )
+    this.#done ??= {
+      keys: Math.min(landed, this.#removal.doneTo(this.#mark), remembered),
+      wide: Math.min(landed, this.#removal.sweptTo),
+      looks: this.looks.begun,
+    }
+    if (this.looks.haveEnded(this.#done.looks)) {
+      this.rules.retire(this.#done.keys, this.#done.wide)
+      this.#done = undefined
+    }
     if (notes.count > 2 * this.rules.size + SPARE_LINES)
       void notes.rewrite(notesOf(this.rules, this.#positions.list(), this.#mark))
   }

@@ -20,3 +20,35 @@ export class UnderWay {
     return this.#counts.keys().next().value
   }
 }
+
+/**
+ * Schedule that must not show what was purged:
+ *   1. A look into the store finds a response on disk, and reads it.
+ *   2. The response is deleted, for a purge covers it, and the purge is done with.
+ *   3. The look has read it, and nothing speaks against it any more.
+ * So no purge is done with before the looks have ended that began before it had deleted everything.
+ */
+export class Looks {
+  readonly #underWay = new UnderWay()
+  #begun = 0
+
+  /** How many have begun. */
+  get begun(): number {
+    return this.#begun
+  }
+
+  /** Whether none is left of the first so many. */
+  haveEnded(count: number): boolean {
+    return (this.#underWay.oldest ?? Number.POSITIVE_INFINITY) > count
+  }
+
+  async during<T>(look: Promise<T>): Promise<T> {
+    const number = ++this.#begun
+    this.#underWay.depart(number)
+    try {
+      return await look
+    } finally {
+      this.#underWay.arrive(number)
+    }
+  }
+}
