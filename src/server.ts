@@ -19,7 +19,8 @@ import { Sender } from './http/send.ts'
 import { Traffic } from './http/traffic.ts'
 import { AddressBook } from './media/addresses/address-book.ts'
 import { Access } from './ops/access.ts'
-import { mayLookIn, openOffice } from './ops/office.ts'
+import { mayLookIn, type OfficeHooks, openOffice } from './ops/office.ts'
+import { openPrefetchDesk } from './ops/prefetch-desk.ts'
 import { openPurgeDesk, purgeTarget } from './ops/purge-desk.ts'
 import type { Stats } from './ops/stats.ts'
 import { describeStream } from './ops/stream-stats.ts'
@@ -129,7 +130,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     ...counted(traffic, groups),
     ...store.stats(),
     ...cache.underWay,
-    prefetch: cache.prefetch.stats(),
+    prefetch: { ...cache.prefetch.stats(), jobs: cache.jobs.stats() },
     purges: cache.purges.stats(),
     viewers: front === undefined ? 0 : await connectionsOf(front.app),
     cmcd: audience.cmcd(),
@@ -137,7 +138,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     siblings: [],
   })
   const access = new Access(config.ops)
-  const orders = { purges: cache.purges, routes, addresses }
+  const orders = { purges: cache.purges, jobs: cache.jobs, routes, addresses }
   const floor = {
     ...{ door, routes, node, destinationOf, pool: floorAgent },
     onPurge: (request: FastifyRequest, target: string) =>
@@ -147,7 +148,9 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
   const opened = await openFront(floor, config.http, logger, (office) => {
     openOffice(office, {
       ...{ access, readStats, isReady: () => isReady },
-      desks: [(app, hooks) => openPurgeDesk(app, hooks, orders)],
+      desks: [openPurgeDesk, openPrefetchDesk].map(
+        (open) => (desks: FastifyInstance, hooks: OfficeHooks) => open(desks, hooks, orders),
+      ),
     })
     if (events !== null) openEventDesk(office, events, { node, sessions: audience.sessions, clock })
   })
@@ -165,6 +168,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     readStats,
     async close() {
       isReady = false
+      cache.jobs.close()
       await opened.drain()
       await app.close()
       await notes.close()

@@ -15,6 +15,7 @@ import type { CacheContext, FencedContext, FillContext } from './journey.ts'
 import { cacheKey } from './key.ts'
 import { LiveGuard } from './live-guard.ts'
 import { pass } from './pass.ts'
+import { Jobs } from './prefetch/jobs.ts'
 import { Prefetch } from './prefetch/prefetch.ts'
 import { FencedStore } from './purges/fenced-store.ts'
 import { Purges } from './purges/purges.ts'
@@ -41,6 +42,8 @@ export class Cache {
   readonly #writes = new Writes()
   /** Ahead of the viewers. */
   readonly prefetch: Prefetch
+  /** On order, ahead of all viewers. */
+  readonly jobs: Jobs
   /** On order of those who run the node, or of others in its cluster. */
   readonly purges: Purges
 
@@ -60,6 +63,10 @@ export class Cache {
       ...fenced,
       options: context.prefetching,
       send: (errand) => this.#walks.ahead(errand),
+    })
+    this.jobs = new Jobs({
+      ...{ routes: context.routes, clock: context.clock, share: context.prefetching.share },
+      answer: (route, request, signal) => this.answer(route, request, signal),
     })
     this.purges.onScope((scope, isSoft) => {
       this.#walks.detachCovered(scope)

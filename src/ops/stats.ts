@@ -2,6 +2,7 @@
 
 import type { CmcdStats } from '../cache/audience/sessions.ts'
 import type { PrefetchStats } from '../cache/prefetch/errands.ts'
+import type { JobStats } from '../cache/prefetch/jobs.ts'
 import type { PurgeStats } from '../cache/purges/purges.ts'
 import type { StoreStats } from '../store/store.ts'
 import type { OriginState } from '../upstream/origin-group.ts'
@@ -43,7 +44,7 @@ export interface Stats extends StoreStats {
   readonly fills: number
   /** Viewers who wait for the head of one of them. */
   readonly waiting: number
-  readonly prefetch: PrefetchStats
+  readonly prefetch: PrefetchStats & { readonly jobs: JobStats }
   readonly purges: PurgeStats
   /** Connections of viewers open now. */
   readonly viewers: number

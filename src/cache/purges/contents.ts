@@ -4,6 +4,7 @@ import { isBad, type ManifestFacts } from '../../media/facts.ts'
 import type { MediaKind } from '../../media/kind.ts'
 import { readManifest } from '../../media/manifest.ts'
 import { placeOf } from '../../media/place.ts'
+import { plannedDash } from '../../media/plan.ts'
 import type { Clock } from '../../rfc/heads.ts'
 import type { CacheKey, Store } from '../../store/store.ts'
 import { listedTargets } from '../listed-targets.ts'
@@ -84,6 +85,10 @@ function* addressesIn(
   now: number,
 ): Generator<string> {
   if (facts !== undefined) yield* listedTargets(facts, manifest, now)
+  // Of what is not live all segments have a name, also where the last cannot be told by the clock.
+  if (facts?.role === 'presentation')
+    for (const one of facts.representations)
+      for (const { target } of plannedDash(facts, one, manifest, now)) yield target
   if (facts?.role === 'multivariant')
     for (const { address } of facts.renditions) yield* here(manifest, address)
   for (const line of text?.split(/\r?\n/) ?? []) {
