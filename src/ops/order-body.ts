@@ -5,11 +5,17 @@ import { RelaisError } from '../errors.ts'
 export const MAX_ORDER_BYTES = 256 * 1024
 const BODY_TIMEOUT_MS = 10_000
 
-/** Whoever sends an order in pieces is not waited for longer than this; a hook for `onRequest`. */
-export async function limitTime({ raw }: FastifyRequest): Promise<void> {
+/** A hook for `onRequest`: rejects what is no JSON, and does not wait longer than this for whoever sends it in pieces. */
+export async function expectOrder(
+  { raw, headers, method }: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const isJson = /^application\/json\s*(?:;|$)/i.test(headers['content-type'] ?? '')
+  if (method === 'POST' && !isJson) throw new RelaisError('ORDER_TYPE')
   const timer = setTimeout(() => raw.destroy(new RelaisError('REQUEST_TIMEOUT')), BODY_TIMEOUT_MS)
   const clear = (): void => clearTimeout(timer)
-  raw.once('end', clear).once('close', clear)
+  raw.once('end', clear)
+  reply.raw.once('close', clear)
 }
 
 /** What Fastify says of a body, in the words of the house. */

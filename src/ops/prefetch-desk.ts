@@ -6,7 +6,7 @@ import type { Route } from '../cache/routes.ts'
 import { RelaisError } from '../errors.ts'
 import type { AddressBook } from '../media/addresses/address-book.ts'
 import type { OfficeHooks } from './office.ts'
-import { badOrder, inOurWords, limitTime, MAX_ORDER_BYTES, plain, readOrder, shown } from './order-body.ts'
+import { badOrder, expectOrder, inOurWords, MAX_ORDER_BYTES, plain, readOrder, shown } from './order-body.ts'
 import { ownAddress } from './own-address.ts'
 
 const MAX_URLS = 1_000
@@ -28,7 +28,7 @@ export function openPrefetchDesk(
   const errorHandler = (error: Error): never => {
     throw inOurWords(error)
   }
-  const options = { onRequest: [onRequest, limitTime], bodyLimit: MAX_ORDER_BYTES, errorHandler }
+  const options = { onRequest: [onRequest, expectOrder], bodyLimit: MAX_ORDER_BYTES, errorHandler }
   app.post('/-/prefetch', options, async (request, reply) => {
     const order = jobOrderOf(request.body, request.headers.host, context)
     return plain(reply).code(202).send(context.jobs.start(order))

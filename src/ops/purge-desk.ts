@@ -1,12 +1,13 @@
 /** Where a node is told what to purge: POST /-/purge, and the method PURGE on the address itself. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Applied, Purges } from '../cache/purges/purges.ts'
+import type { Applied } from '../cache/purges/applied.ts'
+import type { Purges } from '../cache/purges/purges.ts'
 import type { Route } from '../cache/routes.ts'
 import { RelaisError } from '../errors.ts'
 import type { AddressBook } from '../media/addresses/address-book.ts'
 import { isBadPurge, type PurgeKind, type PurgeOrder, readPurgeOrder } from '../purge/purge-rule.ts'
 import type { OfficeHooks } from './office.ts'
-import { badOrder, inOurWords, limitTime, MAX_ORDER_BYTES, plain, readOrder, shown } from './order-body.ts'
+import { badOrder, expectOrder, inOurWords, MAX_ORDER_BYTES, plain, readOrder, shown } from './order-body.ts'
 import { ownAddress } from './own-address.ts'
 
 export interface PurgeDeskContext {
@@ -44,7 +45,7 @@ export function openPurgeDesk(app: FastifyInstance, hooks: OfficeHooks, context:
   app.post(
     '/-/purge',
     {
-      onRequest: [hooks.onRequest, limitTime],
+      onRequest: [hooks.onRequest, expectOrder],
       bodyLimit: MAX_ORDER_BYTES,
       errorHandler: (error) => {
         throw inOurWords(error)

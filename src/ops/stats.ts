@@ -3,7 +3,7 @@
 import type { CmcdStats } from '../cache/audience/sessions.ts'
 import type { PrefetchStats } from '../cache/prefetch/errands.ts'
 import type { JobStats } from '../cache/prefetch/jobs.ts'
-import type { PurgeStats } from '../cache/purges/purges.ts'
+import type { PurgeStats } from '../cache/purges/applied.ts'
 import type { StoreStats } from '../store/store.ts'
 import type { OriginState } from '../upstream/origin-group.ts'
 import type { StreamStats } from './stream-stats.ts'
