@@ -1,6 +1,7 @@
 /** The body of an order: JSON, of a bounded size, within a bounded time. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { RelaisError } from '../errors.ts'
+import { shown } from '../purge/purge-rule.ts'
 
 export const MAX_ORDER_BYTES = 256 * 1024
 const BODY_TIMEOUT_MS = 10_000
@@ -42,12 +43,6 @@ export function readOrder(body: unknown, keys: readonly string[]): Readonly<Reco
   if (unknown !== undefined)
     throw badOrder(`Expected only the keys ${keys.join(', ')}, and ${shown(unknown)} came.`)
   return order
-}
-
-/** Cut, for it may be anything. */
-export function shown(value: unknown): string {
-  const text = value === undefined ? 'nothing' : JSON.stringify(value)
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text
 }
 
 /** Nobody on the way may keep the answer to an order. */

@@ -1,7 +1,8 @@
 /** An address as an operator writes it, as a path that viewers ask for. */
 import type { AddressBook } from '../media/addresses/address-book.ts'
 import { parseAddress } from '../media/addresses/reference.ts'
-import { badOrder, shown } from './order-body.ts'
+import { shown } from '../purge/purge-rule.ts'
+import { badOrder } from './order-body.ts'
 
 const WHOLE = /^https?:\/\/([^/?#]*)/i
 

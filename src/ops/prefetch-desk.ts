@@ -5,8 +5,9 @@ import type { Jobs } from '../cache/prefetch/jobs.ts'
 import type { Route } from '../cache/routes.ts'
 import { RelaisError } from '../errors.ts'
 import type { AddressBook } from '../media/addresses/address-book.ts'
+import { shown } from '../purge/purge-rule.ts'
 import type { OfficeHooks } from './office.ts'
-import { badOrder, expectOrder, inOurWords, MAX_ORDER_BYTES, plain, readOrder, shown } from './order-body.ts'
+import { badOrder, expectOrder, inOurWords, MAX_ORDER_BYTES, plain, readOrder } from './order-body.ts'
 import { ownAddress } from './own-address.ts'
 
 const MAX_URLS = 1_000

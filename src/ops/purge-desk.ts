@@ -5,9 +5,9 @@ import type { Purges } from '../cache/purges/purges.ts'
 import type { Route } from '../cache/routes.ts'
 import { RelaisError } from '../errors.ts'
 import type { AddressBook } from '../media/addresses/address-book.ts'
-import { isBadPurge, type PurgeKind, type PurgeOrder, readPurgeOrder } from '../purge/purge-rule.ts'
+import { isBadPurge, type PurgeKind, type PurgeOrder, readPurgeOrder, shown } from '../purge/purge-rule.ts'
 import type { OfficeHooks } from './office.ts'
-import { badOrder, expectOrder, inOurWords, MAX_ORDER_BYTES, plain, readOrder, shown } from './order-body.ts'
+import { badOrder, expectOrder, inOurWords, MAX_ORDER_BYTES, plain, readOrder } from './order-body.ts'
 import { ownAddress } from './own-address.ts'
 
 export interface PurgeDeskContext {

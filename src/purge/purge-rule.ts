@@ -138,8 +138,8 @@ function expected(where: string, what: string, came: string): BadPurge {
   return { bad: `${where}: expected ${what}, and ${came} came` }
 }
 
-/** Cut, for it may be anything. */
-function shown(value: unknown): string {
+/** What came, as JSON; cut, for it may be anything. */
+export function shown(value: unknown): string {
   const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? typeof value)
   return text.length > 80 ? `${text.slice(0, 80)}…` : text
 }
