@@ -33,8 +33,9 @@ function main(): void {
   for (let rule = 0; rule < 1000; rule++)
     many.put({ what: 'prefix', value: `http://origin.example/gone/${rule}/`, isSoft: true, mark: rule + 1 })
   const old = heads(1000, 0)
-  const report = (what: string, ns: number): void =>
+  const report = (what: string, ns: number): void => {
     process.stdout.write(`${what}: ${ns.toFixed(0)} ns a hit\n`)
+  }
   report(
     'no purge',
     nsPerLook(none, old, () => undefined),

@@ -44,7 +44,9 @@ export interface Stats extends StoreStats {
   readonly fills: number
   /** Viewers who wait for the head of one of them. */
   readonly waiting: number
-  readonly prefetch: PrefetchStats & { readonly jobs: JobStats }
+  readonly prefetch: PrefetchStats
+  /** What is fetched on order. */
+  readonly jobs: JobStats
   readonly purges: PurgeStats
   /** Connections of viewers open now. */
   readonly viewers: number
