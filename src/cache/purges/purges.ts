@@ -20,6 +20,8 @@ import { Looks, UnderWay } from './under-way.ts'
 const IN_ONE_RULE = 500
 /** How long an exact purge is remembered after all is deleted: what a name of it is made of may still be on its way. */
 const REMEMBERED_MS = 10_000
+/** How many purges in force are gone through for each that comes, on average. */
+const RULES_A_PURGE = 64
 /** Lines beyond twice those that are needed. */
 const SPARE_LINES = 1_024
 
@@ -55,6 +57,8 @@ export class Purges {
   #issued = 0
   #received = 0
   #unsaved = 0
+  /** Purges since that was done with which could be. */
+  #untidied = 0
 
   constructor(context: PurgesContext) {
     this.#context = context
@@ -235,6 +239,9 @@ export class Purges {
 
   /** Lets go of what has been deleted wholly, and of notes that nobody needs any more. */
   #tidy(): void {
+    // All in force are gone through for it, so that it is not done at each purge when they are many.
+    if (++this.#untidied < this.rules.size / RULES_A_PURGE) return
+    this.#untidied = 0
     const { clock, notes } = this.#context
     const landed = this.#underWay.oldest ?? this.#mark
     const remembered = (clock() - REMEMBERED_MS) * 1000
