@@ -51,6 +51,26 @@ export const ERRORS = {
     proxyStatus: 'http_request_denied',
     message: 'More events came than are taken in a second.',
   },
+  BAD_ORDER: {
+    status: 400,
+    proxyStatus: 'http_request_error',
+    message: 'The order cannot be followed.',
+  },
+  ORDER_TYPE: {
+    status: 415,
+    proxyStatus: 'http_request_error',
+    message: 'An order is JSON (Content-Type: application/json).',
+  },
+  ORDER_TOO_LARGE: {
+    status: 413,
+    proxyStatus: 'http_request_error',
+    message: 'An order has at most 256 KiB.',
+  },
+  TOO_MANY_JOBS: {
+    status: 429,
+    proxyStatus: 'http_request_denied',
+    message: 'Too many jobs are under way already.',
+  },
   NOT_FOUND: { status: 404, proxyStatus: 'http_request_denied', message: 'There is nothing here.' },
   NO_ROUTE: { status: 404, proxyStatus: 'destination_not_found', message: 'No route leads there.' },
   ONLY_IF_CACHED: {
@@ -155,6 +175,8 @@ export const ERRORS = {
 export type ErrorName = keyof typeof ERRORS
 
 export interface RelaisErrorOptions {
+  /** What those who run the node are told of it, beside the message: where, what was expected, and what came. */
+  readonly told?: string
   readonly details?: string
   readonly cause?: unknown
   readonly nextHop?: string | undefined
@@ -175,13 +197,16 @@ export class RelaisError extends Error {
   readonly nextHop: string | undefined
   /** The status that the upstream answered with, for Proxy-Status `received-status`. */
   readonly receivedStatus: number | undefined
+  /** For those who run the node, beside the message. */
+  readonly told: string | undefined
   /** When it is worth another try, for Retry-After; undefined where nobody can tell. */
   readonly retryAfterSeconds: number | undefined
 
   constructor(code: ErrorName, options: RelaisErrorOptions = {}) {
-    const { details, cause, nextHop, receivedStatus, retryAfterSeconds } = options
+    const { details, told, cause, nextHop, receivedStatus, retryAfterSeconds } = options
     super(details === undefined ? ERRORS[code].message : `${ERRORS[code].message} (${details})`, { cause })
     this.code = code
+    this.told = told
     this.nextHop = nextHop
     this.receivedStatus = receivedStatus
     this.retryAfterSeconds = retryAfterSeconds

@@ -3,7 +3,8 @@ import { RelaisError } from '../errors.ts'
 import { loops } from '../rfc/connection.ts'
 import { remainingSeconds } from '../rfc/freshness.ts'
 import type { Instant, RequestHead, ResponseHead } from '../rfc/heads.ts'
-import type { CacheKey, StoredResponse } from '../store/store.ts'
+import { NoNotes } from '../store/notes.ts'
+import type { CacheKey, StoredHead, StoredResponse } from '../store/store.ts'
 import type { Answer, PassedAnswer, StoredAnswer } from './answer.ts'
 import { begun } from './beginning.ts'
 import { Codings } from './codings.ts'
@@ -11,12 +12,15 @@ import { decide, type Verdict } from './decide.ts'
 import { Forgetting } from './forgetting.ts'
 import { Groups } from './groups.ts'
 import { afterHead } from './head-news.ts'
-import type { CacheContext, FillContext } from './journey.ts'
+import type { CacheContext, FencedContext, FillContext } from './journey.ts'
 import { cacheKey } from './key.ts'
 import { LiveGuard } from './live-guard.ts'
 import { NamedDocuments } from './named-documents.ts'
 import { pass } from './pass.ts'
+import { Jobs } from './prefetch/jobs.ts'
 import { Prefetch } from './prefetch/prefetch.ts'
+import { FencedStore } from './purges/fenced-store.ts'
+import { Purges } from './purges/purges.ts'
 import { Recollection } from './recollection.ts'
 import { isReload } from './reload.ts'
 import { Reloads } from './reloads.ts'
@@ -42,19 +46,28 @@ export class Cache {
   readonly #recollection: Recollection
   /** Ahead of the viewers. */
   readonly prefetch: Prefetch
+  /** On order, ahead of all viewers. */
+  readonly jobs: Jobs
+  /** On order of those who run the node, or of others in its cluster. */
+  readonly purges: Purges
 
   constructor(context: CacheContext) {
-    this.#slices = new Slices(context, (key) => this.prefetch.used(key))
-    const guard = new LiveGuard(context, {
+    const { notes = new NoNotes() } = context
+    const forgetSlices = (head: StoredHead): Promise<void> => this.#slices.forget(head)
+    this.purges = new Purges({ ...context, notes, forgetSlices })
+    const store = new FencedStore(context.store, this.purges.rules, this.purges.looks)
+    const fenced: FencedContext = { ...context, store, fence: this.purges }
+    this.#slices = new Slices(fenced, (key) => this.prefetch.used(key))
+    const guard = new LiveGuard(fenced, {
       before: (key, at) => this.#forgetting.before(key, at),
       missing: (key) => this.#forgetting.missing(key),
     })
     const named = new NamedDocuments(context.streams)
-    this.#context = { ...context, slices: this.#slices, guard, named }
+    this.#context = { ...fenced, slices: this.#slices, guard, named }
     this.#groups = new Groups(context.clock())
     this.#walks = new Walks(this.#context, this.#groups)
     this.#forgetting = new Forgetting(this.#context, this.#walks)
-    this.#recollection = new Recollection(context, guard)
+    this.#recollection = new Recollection(fenced, guard)
     this.#reloads = new Reloads({
       context: this.#context,
       groups: this.#groups,
@@ -64,7 +77,7 @@ export class Cache {
       serve: this.#served.bind(this),
     })
     this.prefetch = new Prefetch({
-      ...context,
+      ...fenced,
       options: context.prefetching,
       send: (errand, signal) => {
         const { route, request, slice } = errand
@@ -72,6 +85,17 @@ export class Cache {
           ? this.#walks.ahead(errand, signal)
           : this.#slices.ahead({ route, request, head: slice.head }, slice.index, signal)
       },
+    })
+    this.jobs = new Jobs({
+      ...{ ...context, share: context.prefetching.share },
+      answer: (route, request, signal) => this.answer(route, request, signal),
+    })
+    this.purges.onScope((scope, isSoft) => {
+      this.#walks.detachCovered(scope)
+      if (isSoft) return
+      guard.forgetCovered(scope)
+      this.#reloads.forgetCovered(scope)
+      this.prefetch.forget(scope)
     })
   }
 
@@ -177,10 +201,11 @@ export class Cache {
 
   /**
    * A write was answered by the origin: what is stored of its target, of what the answer names, and of the groups it
-   * names is no longer true (RFC 9111 section 4.4, RFC 9875 section 3). `routes` are all there are.
+   * names is no longer true (RFC 9111 section 4.4, RFC 9875 section 3).
    */
-  async written(routes: readonly Route[], route: Route, target: string, answer: ResponseHead): Promise<void> {
-    this.#groups.invalidate(route.base, answer.fields, this.#context.clock())
+  async written(route: Route, target: string, answer: ResponseHead): Promise<void> {
+    const { routes, clock } = this.#context
+    this.#groups.invalidate(route.base, answer.fields, clock())
     await Promise.all(writtenKeys(routes, route, target, answer).map((key) => this.#invalidate(key)))
   }
 

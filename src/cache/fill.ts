@@ -104,6 +104,7 @@ async function renew(
     fields: renewedFields(stored, told, cookies),
     freshness,
     askedAt: answer.requestedAt,
+    mark: order.mark,
   }
   const withdrawn = withdrawnBy(order, told)
   if (withdrawn !== undefined) {
@@ -192,8 +193,10 @@ async function receive(
     ? 'ahead'
     : describe(context, order, kind, head, manifest?.facts)
   const stored = asNewest(order.held, described, manifest?.facts)
+  // It says what was before a purge, and that is not to be held against what comes.
+  const isOvertaken = (): boolean => typeof stored !== 'string' && context.fence.isGone(stored)
   // What is for one viewer says nothing of what others were shown.
-  const isForAll = manifest?.facts !== undefined && typeof stored !== 'string'
+  const isForAll = manifest?.facts !== undefined && typeof stored !== 'string' && !isOvertaken()
   const judged = isForAll
     ? await context.guard.judge(order, response, manifest.facts, stored.variant)
     : undefined
@@ -204,7 +207,7 @@ async function receive(
     land()
     return { kind: 'stored', ...judged.kept, fwdStatus: head.status }
   }
-  if (manifest?.facts !== undefined) {
+  if (manifest?.facts !== undefined && !isOvertaken()) {
     const { requestedAt: askedAt, receivedAt: readAt } = head
     const variant = typeof stored === 'string' ? {} : stored.variant
     const version = { readAt, askedAt, variant, isRecalled: false }

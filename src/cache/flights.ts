@@ -140,6 +140,11 @@ export class Flights {
     return this.#byKey.has(key)
   }
 
+  /** Of those that can be found. */
+  keys(): readonly CacheKey[] {
+    return [...this.#byKey.keys()]
+  }
+
   /** Those of this key that may be joined. */
   of(key: CacheKey): readonly Flight[] {
     return this.#byKey.get(key) ?? []

@@ -7,6 +7,7 @@ import type { Forwarded } from '../rfc/cache-status.ts'
 import type { Clock, Fields, RequestHead } from '../rfc/heads.ts'
 import type { NotStorable } from '../rfc/storability.ts'
 import type { Variant } from '../rfc/vary.ts'
+import type { Notes } from '../store/notes.ts'
 import type { CacheKey, Sliced, Store, StoredHead, StoredResponse } from '../store/store.ts'
 import type { Held, UpstreamResponse } from '../upstream/source.ts'
 import type { NamedDocuments } from './named-documents.ts'
@@ -32,8 +33,29 @@ export interface CacheContext {
   readonly routeOf: (target: string) => Route | undefined
   /** Where it is counted what was fetched ahead of a stream, by the target of one thing in it. */
   readonly tallyOf: (target: string) => Tally
+  /** All there are. */
+  readonly routes: readonly Route[]
+  /** Where purges are noted, so that a restart brings back nothing. Absent: nothing outlives the process. */
+  readonly notes?: Notes
   /** A body that broke off, or a background validation that failed: for the log, no viewer is told. */
   readonly onTrouble: (what: string, error: unknown, target: string) => void
+}
+
+/** What a fill knows of purges (purges/purges.ts). */
+export interface Fence {
+  /** The mark under which a fill sets out: what it brings is covered by the purges that come after it. */
+  depart(): number
+  /** The fill under this mark has landed. */
+  arrive(mark: number): void
+  /** Whether no purge covers what has this head. */
+  isGood(head: StoredHead): boolean
+  /** Whether a purge has taken away what has this head, so that nothing follows from it. */
+  isGone(head: StoredHead): boolean
+}
+
+/** What is given by the house, behind the fence: what was purged is not in its store. */
+export interface FencedContext extends CacheContext {
+  readonly fence: Fence
 }
 
 /** What is done with a version of a manifest that came. */
@@ -62,7 +84,7 @@ export interface SliceKeeper {
   areStored(stored: StoredResponse, request: RequestHead): boolean
 }
 
-export interface FillContext extends CacheContext {
+export interface FillContext extends FencedContext {
   readonly named: NamedDocuments
   readonly slices: SliceKeeper
   readonly guard: Guard
@@ -82,6 +104,8 @@ export interface Order {
   readonly request: RequestHead
   /** What is to be validated; undefined: nothing is stored, or it has no validator. */
   readonly stored: StoredResponse | undefined
+  /** Under which it set out: purges that come later cover what it brings. */
+  readonly mark: number
   /** Whether somebody wants it who does not read it: a viewer that waits for the head, or a validation behind a stale hit. */
   readonly isWanted: () => boolean
   /** The origin holds the request until there is something to say. */

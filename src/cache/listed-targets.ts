@@ -101,7 +101,8 @@ function lastLine(lines: string): string | undefined {
   return start < 0 || lines.length < 2 ? undefined : lines.slice(start)
 }
 
-function* here(manifest: string, addresses: Iterable<string>): Generator<string> {
+/** Those of them that lead to whoever sent the manifest, as viewers ask for them. */
+export function* here(manifest: string, addresses: Iterable<string>): Generator<string> {
   for (const address of addresses) {
     const place = placeOf(manifest, address)
     if (place?.kind === 'here') yield place.target

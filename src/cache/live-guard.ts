@@ -12,6 +12,7 @@ import type { Kept } from './flow.ts'
 import type { CacheContext, Guard, Judgement, Order } from './journey.ts'
 import { cacheKey, variantKey } from './key.ts'
 import { elsewhere, type Known, paceOf, progressOf } from './other-origins.ts'
+import { dropCovered, type PurgeScope } from './purges/purge-scope.ts'
 import { type Oblivion, Runs } from './runs.ts'
 import { isBehind } from './stored-manifest.ts'
 
@@ -44,6 +45,11 @@ export class LiveGuard implements Guard {
   recall(key: CacheKey, variant: Variant, facts: ManifestFacts, storedAt: Instant): void {
     if (facts.role === 'patch' || this.knows(key, variant)) return
     this.#known.set(variantKey(key, variant), { facts, movedAt: storedAt, restartedAt: undefined })
+  }
+
+  /** What was purged is not to be held against what comes: it is as if it came for the first time. */
+  forgetCovered(scope: PurgeScope): void {
+    dropCovered(this.#known, scope)
   }
 
   /** Before anyone sees it. Asks other origins when this one lags behind or stands still; never rejects. */

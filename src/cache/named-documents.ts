@@ -2,7 +2,7 @@
 import { LRUCache } from 'lru-cache'
 import type { ManifestFacts } from '../media/facts.ts'
 import { placeOf } from '../media/place.ts'
-import type { News, Streams } from './streams.ts'
+import { type News, pathOf, type Streams } from './streams.ts'
 
 const MAX_NAMED = 10_000
 
@@ -22,14 +22,15 @@ export class NamedDocuments {
   }
 
   #learn({ manifest, facts }: News['stream']): void {
-    for (const [kind, address] of named(facts)) {
+    for (const [kind, address] of namedIn(facts)) {
       const place = placeOf(manifest, address)
       if (place?.kind === 'here') this.#kinds.set(pathOf(place.target), kind)
     }
   }
 }
 
-function named(facts: ManifestFacts): readonly (readonly [Named, string])[] {
+/** By the addresses that stand there. */
+export function namedIn(facts: ManifestFacts): readonly (readonly [Named, string])[] {
   switch (facts.role) {
     case 'multivariant':
     case 'presentation':
@@ -39,9 +40,4 @@ function named(facts: ManifestFacts): readonly (readonly [Named, string])[] {
     case 'patch':
       return []
   }
-}
-
-function pathOf(target: string): string {
-  const question = target.indexOf('?')
-  return question < 0 ? target : target.slice(0, question)
 }

@@ -5,6 +5,7 @@ import { weightOf } from '../media/weight.ts'
 import type { Instant, RequestHead } from '../rfc/heads.ts'
 import { isSameVariant, matches, type Variant } from '../rfc/vary.ts'
 import type { CacheKey, StoredHead } from '../store/store.ts'
+import { dropCovered, type PurgeScope } from './purges/purge-scope.ts'
 
 const MAX_PLAYLISTS = 10_000
 const MAX_WEIGHT_BYTES = 64 * 1024 * 1024
@@ -43,6 +44,11 @@ export class PlaylistVersions {
   /** They speak of what was before a write. */
   forget(key: CacheKey): void {
     this.#byKey.delete(key)
+  }
+
+  /** None of it is true any more. */
+  forgetCovered(scope: PurgeScope): void {
+    dropCovered(this.#byKey, scope)
   }
 
   /** What came last of what this request selects; undefined: none is known. */

@@ -2,7 +2,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Instant, RequestHead } from '../rfc/heads.ts'
 import type { CacheKey, StoredResponse } from '../store/store.ts'
-import type { CacheContext } from './journey.ts'
+import type { FencedContext } from './journey.ts'
 import { variantKey } from './key.ts'
 import type { LiveGuard } from './live-guard.ts'
 import type { Route } from './routes.ts'
@@ -12,13 +12,13 @@ import { factsOf, manifestKind } from './stored-manifest.ts'
 const MAX_READ = 10_000
 
 export class Recollection {
-  readonly #context: Pick<CacheContext, 'store' | 'streams' | 'manifests'>
+  readonly #context: Pick<FencedContext, 'store' | 'streams' | 'manifests' | 'fence'>
   readonly #guard: LiveGuard
   /** When those were stored that have been read, so that none is read twice, though nothing could be learned from it. */
   readonly #readOf = new LRUCache<string, Instant>({ max: MAX_READ })
   readonly #reading = new Map<string, Promise<void>>()
 
-  constructor(context: Pick<CacheContext, 'store' | 'streams' | 'manifests'>, guard: LiveGuard) {
+  constructor(context: Pick<FencedContext, 'store' | 'streams' | 'manifests' | 'fence'>, guard: LiveGuard) {
     this.#context = context
     this.#guard = guard
   }
@@ -47,11 +47,22 @@ export class Recollection {
     return reading
   }
 
+  /**
+   * Schedule that must not hold what was purged against what comes:
+   *   1. A playlist is found on disk, and a thread reads it.
+   *   2. The playlist is purged, and forgotten by all who know it.
+   *   3. It has been read, and nothing follows from it any more.
+   * Until then it is on its way as a fill is, so that the purge is not done with.
+   */
   async #read(route: Route, target: string, stored: StoredResponse): Promise<void> {
+    const { manifests, fence } = this.#context
     const { key, variant, storedAt, askedAt = storedAt } = stored.head
-    const facts = await factsOf(this.#context.manifests, stored)
+    const mark = fence.depart()
+    const facts = await factsOf(manifests, stored)
+    const isGone = fence.isGone(stored.head)
+    fence.arrive(mark)
     // A newer version may have come while this one was read.
-    if (facts === undefined || this.#guard.knows(key, variant)) return
+    if (facts === undefined || isGone || this.#guard.knows(key, variant)) return
     this.#guard.recall(key, variant, facts, storedAt)
     const version = { readAt: storedAt, askedAt, variant, isRecalled: true }
     this.#context.streams.learn(route, target, facts, version)

@@ -24,6 +24,7 @@ import type { FillContext } from './journey.ts'
 import { cacheKey } from './key.ts'
 import { pass } from './pass.ts'
 import { type PlaylistVersion, PlaylistVersions } from './playlist-versions.ts'
+import type { PurgeScope } from './purges/purge-scope.ts'
 import type { Recollection } from './recollection.ts'
 import { type Reload, readReload } from './reload.ts'
 import type { Route } from './routes.ts'
@@ -80,9 +81,14 @@ export class Reloads {
     context.streams.onNews((news) => this.#learn(news))
   }
 
-  /** A write or a purge has made untrue what is known of this playlist. */
+  /** A write has made untrue what is known of this playlist. */
   forget(plainKey: CacheKey): void {
     this.#versions.forget(plainKey)
+  }
+
+  /** Nobody is to be refused for what was purged. */
+  forgetCovered(scope: PurgeScope): void {
+    this.#versions.forgetCovered(scope)
   }
 
   /** What memory can answer at once, awaiting nothing; undefined: ask `answer`. */

@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache'
 import type { ManifestFacts } from '../media/facts.ts'
 import type { Instant } from '../rfc/heads.ts'
 import type { CacheKey } from '../store/store.ts'
+import { inTurns } from './in-turns.ts'
 import type { CacheContext } from './journey.ts'
 import { cacheKey } from './key.ts'
 import { leftTargets, listedTargets, newTargets } from './listed-targets.ts'
@@ -10,7 +11,6 @@ import type { Known } from './other-origins.ts'
 import { pathOf } from './streams.ts'
 
 const MAX_STREAMS = 10_000
-const IN_ONE_TURN = 256
 const MAX_LEFT = 512
 
 /** What is forgotten of one thing in a stream, stored or on its way. */
@@ -82,14 +82,5 @@ export class Runs {
   #keyOf(target: string): CacheKey | undefined {
     const route = this.#context.routeOf(target)
     return route === undefined ? undefined : cacheKey(route, target)
-  }
-}
-
-/** However many there are, nobody waits for more than some of them. */
-async function inTurns<Item>(items: Iterable<Item>, each: (item: Item) => void): Promise<void> {
-  let done = 0
-  for (const item of items) {
-    each(item)
-    if (++done % IN_ONE_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
   }
 }

@@ -10,7 +10,7 @@ import type { UpstreamResponse } from '../upstream/source.ts'
 import { type Flight, Flights, type Part } from './flights.ts'
 import { flow } from './flow.ts'
 import { HeldSlices, heldSlices } from './held-slices.ts'
-import type { CacheContext, Filled, Journey } from './journey.ts'
+import type { FencedContext, Filled, Journey } from './journey.ts'
 import { bindingValidator, exactly, ranged } from './opening.ts'
 import type { Sent } from './prefetch/errands.ts'
 import type { Readiness } from './readiness.ts'
@@ -39,7 +39,7 @@ interface Claim {
 }
 
 export class Slices {
-  readonly #context: CacheContext
+  readonly #context: FencedContext
   readonly #flights = new Flights()
   readonly #wholeUntil = new LRUCache<CacheKey, Instant>({ max: MAX_KEYS })
   readonly #changedAt = new LRUCache<CacheKey, Instant>({ max: MAX_KEYS })
@@ -47,7 +47,7 @@ export class Slices {
   #landings = 0
 
   /** `onRead` is told of each slice that a viewer comes to. */
-  constructor(context: CacheContext, onRead: (key: CacheKey) => void) {
+  constructor(context: FencedContext, onRead: (key: CacheKey) => void) {
     this.#context = context
     this.#onRead = onRead
   }
@@ -236,6 +236,9 @@ export class Slices {
 
   #journey(set: (land: () => void) => Promise<Filled>): Journey {
     const landed = Promise.withResolvers<void>()
+    const { fence } = this.#context
+    const mark = fence.depart()
+    void landed.promise.then(() => fence.arrive(mark))
     const land = (): void => {
       this.#landings++
       landed.resolve()

@@ -55,6 +55,7 @@ export function describe(
     admission: admissionOf(kind, facts),
     storedAt: head.receivedAt,
     askedAt: head.requestedAt,
+    mark: order.mark,
     ...(isManifestOfLive ? { isLive: true } : {}),
   }
 }

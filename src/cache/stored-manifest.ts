@@ -8,21 +8,50 @@ import type { ManifestReader } from './reading/manifest-reader.ts'
 
 const KINDS: readonly ManifestKind[] = ['hls-playlist', 'dash-mpd', 'dash-patch']
 
+/** What a manifest says, and the text of a playlist: its facts leave out what is far from its edge. */
+export interface ManifestReading {
+  readonly facts: ManifestFacts
+  readonly text: string | undefined
+}
+
 /** Undefined: it is no manifest, it cannot be read, or it is larger than any that is taken. Never rejects. */
 export async function factsOf(
   manifests: ManifestReader,
-  { head, body }: StoredResponse,
+  stored: StoredResponse,
 ): Promise<ManifestFacts | undefined> {
-  const kind = manifestKind(head.kind)
-  if (kind === undefined || head.status !== 200 || (body.size ?? 0) > MAX_MANIFEST_BYTES) return undefined
   try {
-    // A copy, which the reader may keep.
-    const bytes = Buffer.concat(body.chunks ?? (await Array.fromAsync(body.read())))
-    const facts = await manifests.facts(kind, await decoded(head.fields, bytes, MAX_MANIFEST_BYTES))
-    return isBad(facts) ? undefined : facts
+    const read = await plainOf(stored)
+    const facts = read === undefined ? undefined : await manifests.facts(read.kind, read.bytes)
+    return facts === undefined || isBad(facts) ? undefined : facts
   } catch {
     return undefined // the store, or the reader, has said why
   }
+}
+
+/** The same with its text. */
+export async function storedReading(
+  manifests: ManifestReader,
+  stored: StoredResponse,
+): Promise<ManifestReading | undefined> {
+  try {
+    const read = await plainOf(stored)
+    return read === undefined ? undefined : await readingOf(manifests, read.kind, read.bytes)
+  } catch {
+    return undefined // as above
+  }
+}
+
+/** Of bytes without content coding, which may be gone afterwards. Rejects with MANIFEST_UNREAD, or with what is bad about it. */
+export async function readingOf(
+  manifests: ManifestReader,
+  kind: ManifestKind,
+  bytes: Uint8Array,
+): Promise<ManifestReading> {
+  // As long as the bytes are here.
+  const text = kind === 'hls-playlist' ? new TextDecoder().decode(bytes) : undefined
+  const facts = await manifests.facts(kind, bytes)
+  if (isBad(facts)) throw new Error(facts.bad)
+  return { facts, text }
 }
 
 /** Of a stored head; undefined: it is of something else. */
@@ -38,4 +67,16 @@ export async function isBehind(
 ): Promise<boolean> {
   const facts = await factsOf(manifests, stored)
   return facts === undefined || compare(facts, came, 0) === 'newer'
+}
+
+/** Undefined: it is no manifest, or larger than any that is taken. Rejects where it cannot be read or decoded. */
+async function plainOf({
+  head,
+  body,
+}: StoredResponse): Promise<{ readonly kind: ManifestKind; readonly bytes: Uint8Array } | undefined> {
+  const kind = manifestKind(head.kind)
+  if (kind === undefined || head.status !== 200 || (body.size ?? 0) > MAX_MANIFEST_BYTES) return undefined
+  // A copy, which the reader may keep.
+  const bytes = Buffer.concat(body.chunks ?? (await Array.fromAsync(body.read())))
+  return { kind, bytes: await decoded(head.fields, bytes, MAX_MANIFEST_BYTES) }
 }

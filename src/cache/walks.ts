@@ -3,7 +3,7 @@ import { isFresh, remainingSeconds } from '../rfc/freshness.ts'
 import type { Instant, RequestHead } from '../rfc/heads.ts'
 import { matches } from '../rfc/vary.ts'
 import { GrowingBody } from '../store/growing-body.ts'
-import type { CacheKey, StoredResponse } from '../store/store.ts'
+import type { CacheKey, StoredHead, StoredResponse } from '../store/store.ts'
 import { sharedFailure } from '../upstream/declined.ts'
 import type { Answer } from './answer.ts'
 import { fill } from './fill.ts'
@@ -14,6 +14,7 @@ import type { FillContext, Filled, HeldFill, Order, Walk } from './journey.ts'
 import { pass } from './pass.ts'
 import { Passes } from './passes.ts'
 import type { Sent } from './prefetch/errands.ts'
+import { covers, type PurgeScope } from './purges/purge-scope.ts'
 import { isFarAhead } from './range-choice.ts'
 import type { Route } from './routes.ts'
 import { standIn } from './stand-in.ts'
@@ -82,6 +83,11 @@ export class Walks {
     return flights
   }
 
+  /** The same for all keys that are covered. */
+  detachCovered(scope: PurgeScope): void {
+    for (const key of this.#flights.keys()) if (covers(scope, key, [])) this.#flights.detach(key)
+  }
+
   /** Waits for a flight's head. Undefined: look again, for it brought nothing that fits. */
   async walk(walk: Walk, flight: Flight, part: Part): Promise<Answer | undefined> {
     const { route, key, request, fwd, fallback, signal } = walk
@@ -137,7 +143,7 @@ export class Walks {
     }
     if (!matches(filled.stored.head.variant, request)) return undefined
     const stored = this.#context.slices.attach(route, request, filled.stored)
-    if (part === 'follower' && this.#groups.isInvalid(stored.head)) return undefined
+    if (part === 'follower' && !this.#isStillTrue(stored.head)) return undefined
     if (isFarAhead(stored, request))
       return pass(this.#context, route, request, signal, 'partial', walk.collapsed)
     if (withdrawn === undefined) this.passes.forget(walk.key)
@@ -164,8 +170,11 @@ export class Walks {
     let flight: Flight | undefined
     const isWanted = (): boolean =>
       isBehind || expected?.aborted === false || flight === undefined || flight.isAwaited
-    const order = { route, key, request, stored, isWanted, held, isAhead }
-    flight = this.#flights.start(key, (signal) => fill(this.#context, order, signal), this.#context.clock())
+    const { clock, fence } = this.#context
+    const mark = fence.depart()
+    const order = { route, key, request, stored, mark, isWanted, held, isAhead }
+    flight = this.#flights.start(key, (signal) => fill(this.#context, order, signal), clock())
+    void flight.landed.then(() => fence.arrive(mark))
     const { plainKey, wanted } = held ?? {}
     if (plainKey !== undefined && wanted !== undefined) this.#held.add(plainKey, key, wanted, flight)
     return flight
@@ -193,11 +202,16 @@ export class Walks {
     return { head: flight.wait('leader', signal), landed: flight.landed, isAwaited }
   }
 
+  /** Nothing that came to pass since it was asked for speaks against it. */
+  #isStillTrue(head: StoredHead): boolean {
+    return !this.#groups.isInvalid(head) && this.#context.fence.isGood(head)
+  }
+
   /** A body that still grows is joined while it is fresh and can be read from its first byte on. */
   #mayJoin(stored: StoredResponse): boolean {
     const { freshness } = stored.head
     if (stored.body instanceof GrowingBody && !stored.body.isJoinable) return false
-    if (this.#groups.isInvalid(stored.head)) return false
+    if (!this.#isStillTrue(stored.head)) return false
     return !freshness.mustValidate && isFresh(freshness, this.#context.clock())
   }
 }

@@ -9,14 +9,17 @@ export interface ErrorAnswer {
 }
 
 /**
- * Nothing of what went on inside is told, only the name of the error: `details` tells in Proxy-Status what several errors
+ * Nothing of what went on inside is told, only the name of the error, and to those who run the node what is wrong with
+ * their order: `details` tells in Proxy-Status what several errors
  * of one type have no words for. There is no Cache-Status, for this is no answer of a cache (RFC 9211 section 2).
  * `requestId` is null where no request came about.
  */
 export function errorAnswer(node: string, error: RelaisError, requestId: string | null): ErrorAnswer {
-  const { code, nextHop, receivedStatus, retryAfterSeconds } = error
+  const { code, told, nextHop, receivedStatus, retryAfterSeconds } = error
   const { message, proxyStatus } = ERRORS[code]
-  const body = Buffer.from(JSON.stringify({ error: code, message, requestId }))
+  const body = Buffer.from(
+    JSON.stringify({ error: code, message: told === undefined ? message : `${message} ${told}`, requestId }),
+  )
   const lines = [
     'content-type',
     'application/json; charset=utf-8',

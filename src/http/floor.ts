@@ -17,6 +17,8 @@ export interface FloorContext {
   readonly routes: readonly Route[]
   readonly node: string
   readonly destinationOf: (route: Route) => Destination
+  /** PURGE from those who run the node; it rejects with a RelaisError. Undefined: whoever asks is none of them, and nothing was done. */
+  readonly onPurge: (request: FastifyRequest, target: string) => Promise<unknown> | undefined
   /** The connections to origins, which the fills use as well. */
   readonly pool: Pool
 }
@@ -59,7 +61,7 @@ export async function layFloor(
   for (const method of unknown) app.addHttpMethod(method, { hasBody: true })
   await app.register(async (scope) => {
     const table = new RouteTable(context.routes)
-    scope.addHook('onRequest', (request, reply) => toDoor(context.door, table, request, reply))
+    scope.addHook('onRequest', (request, reply) => toDoor(context, table, request, reply))
     for (const route of context.routes) await layRoute(scope, context, route, passedMethods(methods))
   })
 }
@@ -90,7 +92,7 @@ async function layRoute(
 }
 
 async function toDoor(
-  door: Door,
+  { door, onPurge }: FloorContext,
   routes: RouteTable,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -106,6 +108,13 @@ async function toDoor(
   if (isOptions && answeredPreflight(routes, message, reply.raw, accept)) return reply
   const isQuestion = message.method === 'GET' || message.method === 'HEAD'
   if (isQuestion && (await door.answer(message, reply.raw, accept))) return reply
+  const { method } = message
+  const { target } = requestHead(message)
+  if (method === 'PURGE' && !door.isOffice(target)) {
+    checkRequest(message, requestHead(message))
+    const purged = onPurge(request, target)
+    if (purged !== undefined) return reply.header('cache-control', 'no-store').send(await purged)
+  }
   // Before Fastify reads the body: what type it claims to be is between the viewer and the origin.
   if (!isQuestion) request.body = message
   await door.pass(message, reply.raw, accept, (onward) => throughPlugin(reply, onward))

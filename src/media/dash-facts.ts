@@ -40,6 +40,8 @@ export interface DashRepresentation {
   readonly id: string
   readonly bandwidth: number | undefined
   readonly codecs: string | undefined
+  /** Of the picture; its own or that of its adaptation set. */
+  readonly height: number | undefined
   /** @mimeType, or what there is of it: @contentType. */
   readonly type: string | undefined
   /** BaseURLs from MPD to Representation, the first of each level; each resolves against the one before. */

@@ -94,6 +94,7 @@ function representationOf(levels: readonly Level[]): DashRepresentation {
     id: levels.at(-1)?.attributes.id ?? '',
     bandwidth: positive(own.bandwidth),
     codecs: own.codecs,
+    height: positive(own.height),
     type: own.mimeType ?? own.contentType,
     bases: levels.flatMap((level) => (level.base === undefined || level.base === '' ? [] : [level.base])),
     template:

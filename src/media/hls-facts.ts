@@ -73,6 +73,10 @@ export interface HlsRendition {
   /** Bits a second; of variants. */
   readonly bandwidth: number | undefined
   readonly codecs: string | undefined
+  /** Of the picture, by RESOLUTION. */
+  readonly height: number | undefined
+  /** NAME. */
+  readonly name: string | undefined
   /** GROUP-ID of what is chosen beside a variant. */
   readonly group: string | undefined
   /** The groups that a variant is played with. */

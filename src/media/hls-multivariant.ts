@@ -77,6 +77,8 @@ function renditionOf(
     address,
     bandwidth: numberOf(attributes.get('BANDWIDTH')),
     codecs: attributes.get('CODECS'),
+    height: numberOf(attributes.get('RESOLUTION')?.split('x')[1]),
+    name: attributes.get('NAME'),
     group: attributes.get('GROUP-ID'),
     groups: kind === 'variant' ? ['AUDIO', 'VIDEO', 'SUBTITLES'].flatMap(named) : [],
   }

@@ -1,7 +1,8 @@
 /** The office: what those who run a node ask it. To all others it does not exist. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { RelaisError } from '../errors.ts'
 import type { Access } from './access.ts'
+import { plain } from './order-body.ts'
 import type { Stats } from './stats.ts'
 
 export interface OfficeContext {
@@ -9,14 +10,25 @@ export interface OfficeContext {
   readonly readStats: () => Promise<Stats>
   /** Whether it takes new viewers: false before it listens and once it drains. */
   readonly isReady: () => boolean
+  /** Other routes of the office. */
+  readonly desks: readonly ((app: FastifyInstance, hooks: OfficeHooks) => void)[]
+}
+
+export function mayLookIn(access: Access, { raw, headers }: FastifyRequest): boolean {
+  return access.allows(raw.socket.remoteAddress, headers.authorization)
+}
+
+/** What each route of the office begins with. */
+export interface OfficeHooks {
+  /** Rejects with NOT_FOUND for whoever may not look in. */
+  readonly onRequest: (request: FastifyRequest) => Promise<void>
 }
 
 export function openOffice(app: FastifyInstance, context: OfficeContext): void {
   const onRequest = async (request: FastifyRequest): Promise<void> => {
-    const { remoteAddress } = request.raw.socket
-    if (!context.access.allows(remoteAddress, request.headers.authorization))
-      throw new RelaisError('NOT_FOUND')
+    if (!mayLookIn(context.access, request)) throw new RelaisError('NOT_FOUND')
   }
+  for (const desk of context.desks) desk(app, { onRequest })
   const options = { onRequest, exposeHeadRoute: true }
   app.get('/stats', options, async (_request, reply) => plain(reply).send(await context.readStats()))
   app.get('/-/live', options, async (_request, reply) => plain(reply).send({ status: 'live' }))
@@ -29,8 +41,4 @@ export function openOffice(app: FastifyInstance, context: OfficeContext): void {
   // Whatever else is asked of the office is not the origin's either.
   for (const url of ['/metrics', '/-/*'])
     app.all(url, async () => Promise.reject(new RelaisError('NOT_FOUND')))
-}
-
-function plain(reply: FastifyReply): FastifyReply {
-  return reply.header('cache-control', 'no-store').type('application/json; charset=utf-8')
 }

@@ -2,6 +2,8 @@
 
 import type { CmcdStats } from '../cache/audience/sessions.ts'
 import type { PrefetchStats } from '../cache/prefetch/errands.ts'
+import type { JobStats } from '../cache/prefetch/jobs.ts'
+import type { PurgeStats } from '../cache/purges/applied.ts'
 import type { StoreStats } from '../store/store.ts'
 import type { OriginState } from '../upstream/origin-group.ts'
 import type { StreamStats } from './stream-stats.ts'
@@ -43,6 +45,9 @@ export interface Stats extends StoreStats {
   /** Viewers who wait for the head of one of them. */
   readonly waiting: number
   readonly prefetch: PrefetchStats
+  /** What is fetched on order. */
+  readonly jobs: JobStats
+  readonly purges: PurgeStats
   /** Connections of viewers open now. */
   readonly viewers: number
   /** What players say of themselves. */

@@ -164,6 +164,12 @@ export class MemoryStore implements Store {
     return this.#entries.delete(key)
   }
 
+  async *heads(place: 'memory' | 'disk'): AsyncGenerator<StoredHead> {
+    if (place === 'disk') return
+    for (const key of [...this.#entries.keys()])
+      for (const { head } of this.#entries.peek(key)?.variants ?? []) yield head
+  }
+
   stats(): StoreStats {
     const memory: MemoryStats = {
       entries: this.#count,

@@ -34,6 +34,8 @@ export interface StoredHead {
    * knows. Absent: storedAt.
    */
   readonly askedAt?: Instant
+  /** Which purges it was asked for after, when it came or was last confirmed: a later one covers it. Absent: after none. */
+  readonly mark?: number
 }
 
 /** How a large body is cut. */
@@ -128,6 +130,8 @@ export interface Store {
   refresh(head: StoredHead): Promise<boolean>
   /** Forgets every variant of a key. True when there was one. */
   delete(key: CacheKey): Promise<boolean>
+  /** The heads of all that lies in one place, in no order; what comes or goes meanwhile may be among them or not. */
+  heads(place: 'memory' | 'disk'): AsyncIterable<StoredHead>
   stats(): StoreStats
   /** Writes out what is pending and lets go of files. Calls after it answer as an empty store does. */
   close(): Promise<void>

@@ -110,6 +110,10 @@ export class TieredStore implements Store {
     return deleted.includes(true)
   }
 
+  heads(place: 'memory' | 'disk'): AsyncIterable<StoredHead> {
+    return (place === 'memory' ? this.#memory : this.#disk).heads(place)
+  }
+
   stats(): StoreStats {
     return { memory: this.#memory.stats().memory, disk: this.#disk.stats().disk }
   }

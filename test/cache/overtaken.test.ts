@@ -48,6 +48,7 @@ test('what a write overtook is not served while the disk still writes it', async
   const cache = new Cache({
     store,
     streams: new Streams(),
+    routes: [route],
     clock: clock.now,
     node: 'test',
     slicing: { bytes: 1024 * 1024, above: 8 * 1024 * 1024 },
@@ -71,7 +72,7 @@ test('what a write overtook is not served while the disk still writes it', async
   // 2. A write is answered.
   clock.advance(10)
   said = 'new'
-  await cache.written([route], route, '/seg1.ts', { status: 204, fields: {} })
+  await cache.written(route, '/seg1.ts', { status: 204, fields: {} })
   clock.advance(10)
   // 3. The fill commits, and lies in memory.
   body.open()

@@ -38,6 +38,7 @@ function setStage(t: TestContext): Stage {
   const cache = new Cache({
     store,
     streams: new Streams(),
+    routes: [],
     clock: clock.now,
     node: 'test',
     slicing: { bytes: 1024 * 1024, above: 8 * 1024 * 1024 },

@@ -51,6 +51,22 @@ export function storeContract(name: string, make: (t: TestContext) => Promise<St
     assert.equal(store.has('a'), false)
   })
 
+  law(
+    'heads are those of all that lies there, each variant once, and of nothing that was deleted',
+    async ({ store }) => {
+      for (const key of ['a', 'b', 'c']) await put(store, headOf(key), bytesOf(key, 1_000))
+      await put(store, headOf('a', { variant: { 'accept-language': 'fr' } }), bytesOf('a', 1_000))
+      await store.delete('b')
+      for (const place of ['memory', 'disk'] as const) {
+        const entries = store.stats()[place].entries
+        const heads = await Array.fromAsync(store.heads(place))
+        assert.equal(heads.length, entries, place)
+        if (entries === 0) continue
+        assert.deepEqual(heads.map(({ key }) => key).toSorted(), ['a', 'a', 'c'])
+      }
+    },
+  )
+
   law('what is said to be wanted stays longer than what is not', async ({ store }) => {
     for (const key of ['a', 'b', 'c']) await put(store, headOf(key), bytesOf(key, 1.8 * MIB))
     store.use('a')

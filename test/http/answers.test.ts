@@ -285,7 +285,7 @@ test('a broken cache is still a working proxy', async (t) => {
     onAccount: undefined,
     onTrouble: (error) => troubles.push(error),
   })
-  const floor = { door, routes: [route], node: 'test', destinationOf, pool: agent }
+  const floor = { door, routes: [route], node: 'test', destinationOf, onPurge: () => undefined, pool: agent }
   const { app, drain } = await openFront(floor, http, pino({ level: 'silent' }), () => undefined)
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   t.after(async () => {

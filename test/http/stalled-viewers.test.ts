@@ -8,6 +8,7 @@ import type { Stats } from '../../src/ops/stats.ts'
 import { until } from '../support/barrier.ts'
 import { get } from '../support/client.ts'
 import { filmBytes, MIB, openFilmOrigin } from '../support/film.ts'
+import { purge } from '../support/operator.ts'
 import { openOrigin, reply, type TestOrigin } from '../support/origin.ts'
 import { openTestRelais, type TestRelais } from '../support/relais.ts'
 import { openViewer, type Viewer } from '../support/viewer.ts'
@@ -124,6 +125,21 @@ test('stalled viewers of slices and of ranges hold no more than memory may', asy
   assert.ok((await within(relais)).lent > 0)
   for (const viewer of stalled) viewer.leave()
   await until(async () => (await within(relais)).lent === 0, 'everything was given back')
+})
+
+test('what is purged while viewers are being sent it is counted until they have it, and they have all of it', async (t) => {
+  const { origin, relais } = await open(t, false)
+  const stalled = await stall(relais, 2, true)
+  const { deleted } = await purge(relais.url, { all: true })
+  assert.equal(deleted, 2)
+  const { entries, lent } = await within(relais)
+  assert.deepEqual([entries, lent], [0, 2 * BODY_BYTES])
+  for (const [nth, viewer] of stalled.entries()) {
+    viewer.resume()
+    assert.ok((await viewer.answer).body.equals(bodyOf(`/seg-${nth}.ts`)))
+  }
+  await until(async () => (await within(relais)).lent === 0, 'everything was given back')
+  assert.equal(origin.count(), 2)
 })
 
 test('what waits behind another answer of its connection is counted too, and given back when the connection ends', async (t) => {

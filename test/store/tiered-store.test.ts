@@ -55,6 +55,10 @@ class Watched implements Store {
     return this.#store.refresh(head)
   }
 
+  heads(place: 'memory' | 'disk'): AsyncIterable<StoredHead> {
+    return this.#store.heads(place)
+  }
+
   delete(key: string): Promise<boolean> {
     return this.#store.delete(key)
   }

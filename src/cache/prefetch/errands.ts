@@ -4,6 +4,7 @@ import type { Clock, Instant, RequestHead } from '../../rfc/heads.ts'
 import type { CacheKey, Store, StoredHead } from '../../store/store.ts'
 import type { Source } from '../../upstream/source.ts'
 import type { Filled } from '../journey.ts'
+import { dropCovered, type PurgeScope } from '../purges/purge-scope.ts'
 import type { Route } from '../routes.ts'
 import { Followers, type Viewer } from './followers.ts'
 import { noneAhead, type Tally } from './tally.ts'
@@ -127,6 +128,11 @@ export class Errands {
       if (road !== undefined && !road.sent.isAwaited())
         road.controller.abort(new Error('its viewer has gone elsewhere'))
     }
+  }
+
+  /** None of what is covered is begun. */
+  forget(scope: PurgeScope): void {
+    for (const key of dropCovered(this.#queue, scope)) this.#followers.done(key)
   }
 
   /** A viewer asked for it. */

@@ -11,8 +11,9 @@ import { type Clock, type Fields, fieldValue, type Instant, type RequestHead } f
 import type { RangeSpec } from '../../rfc/range.ts'
 import type { CacheKey, Store, StoredHead } from '../../store/store.ts'
 import type { CacheContext } from '../journey.ts'
+import type { PurgeScope } from '../purges/purge-scope.ts'
 import type { Route } from '../routes.ts'
-import type { News, Streams } from '../streams.ts'
+import { type News, pathOf, type Streams } from '../streams.ts'
 import { type ErrandContext, Errands, type PrefetchStats } from './errands.ts'
 import type { Viewer } from './followers.ts'
 import { goalsOf, plainRange } from './goals.ts'
@@ -106,6 +107,11 @@ export class Prefetch {
   /** A viewer came to what is stored by this key. */
   used(key: CacheKey): void {
     this.#errands.used(key)
+  }
+
+  /** What waits for its turn and was purged is not fetched unless it is wanted anew. */
+  forget(scope: PurgeScope): void {
+    this.#errands.forget(scope)
   }
 
   /** A viewer was given something stored. Costs a look into a map; what follows from it is done in a later turn. */
@@ -274,11 +280,6 @@ function viewerOf({ target, fields, connection }: RequestHead): Viewer | undefin
 function placeWithin({ target, fields }: RequestHead): string {
   const range = fieldValue(fields, 'range')
   return range === undefined ? pathOf(target) : `${pathOf(target)} ${range}`
-}
-
-function pathOf(target: string): string {
-  const question = target.indexOf('?')
-  return question < 0 ? target : target.slice(0, question)
 }
 
 function paceOf(facts: ManifestFacts): number {

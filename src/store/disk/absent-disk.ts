@@ -7,6 +7,10 @@ export const NO_MEMORY: MemoryStats = { ...NO_PLACE, lent: 0, recalled: 0 }
 
 export const NO_DISK: DiskStats = { ...NO_PLACE, state: 'off', errors: 0, corrupt: 0 }
 
+const NO_HEADS: AsyncIterable<never> = {
+  [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }),
+}
+
 export class AbsentDisk implements Store {
   peek(): undefined {
     return undefined
@@ -38,6 +42,10 @@ export class AbsentDisk implements Store {
 
   async delete(): Promise<boolean> {
     return false
+  }
+
+  heads(): AsyncIterable<never> {
+    return NO_HEADS
   }
 
   stats(): StoreStats {

@@ -57,6 +57,24 @@ export class DiskReader {
     return { head: newer, body: own.body }
   }
 
+  /** The head alone; throws as `read` does. */
+  async head(entry: Entry): Promise<StoredHead> {
+    const newer = entry.headBytes > 0 ? await this.#newerHead(entry) : undefined
+    if (newer !== undefined) return newer
+    const handle = await this.#room.files.open(this.#room.layout.path(entry, 'body'), 'r')
+    const part = async (length: number): Promise<Buffer> => {
+      const bytes = Buffer.allocUnsafe(length)
+      return bytes.subarray(0, await readFully(handle, bytes, 0))
+    }
+    try {
+      const guess = await part(Math.min(HEAD_GUESS_BYTES, entry.bytes))
+      const length = PREFIX_BYTES + decodePrefix('response', guess).headBytes
+      return opened('response', length <= guess.byteLength ? guess : await part(length)).head
+    } finally {
+      await handle.close()
+    }
+  }
+
   /** The body of a file whose table is known, to be read when it is asked for. */
   body(entry: Entry, start: number, size: number, table: Uint32Array): Body {
     const { layout, openFiles } = this.#room

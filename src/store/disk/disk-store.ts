@@ -8,6 +8,7 @@ import { adopt } from './adoption.ts'
 import { Entry } from './disk-index.ts'
 import { DiskWriter, Pending, type Written } from './disk-writer.ts'
 import { codeOf, type DiskFiles, making, unlinkIfThere } from './files.ts'
+import { headsOf } from './heads.ts'
 import type { DiskEvent } from './health.ts'
 import { type EntryName, hashKey, hashVariant } from './layout.ts'
 import type { Lock } from './lock.ts'
@@ -153,6 +154,13 @@ export class DiskStore implements Store {
     await Promise.all(entries.map((entry) => this.#remove(entry)))
     this.#parts.upkeep.rewriteWhenLong()
     return entries.length > 0 && this.#isOn
+  }
+
+  /** What a start has not found yet is waited for. */
+  async *heads(place: 'memory' | 'disk'): AsyncGenerator<StoredHead> {
+    if (place === 'memory') return
+    await this.#reconciled
+    yield* headsOf(this.#parts, () => this.#isOn)
   }
 
   stats(): StoreStats {

@@ -3,6 +3,7 @@
  *
  *     lock-0000a1b2c3d3                     who works here
  *     journal                               what is here
+ *     purges                                what was purged of it (notebook.ts)
  *     tmp/0000a1b2c3d4.aside                a file on its way; removed at start
  *     5f/5f1d…-8a4c1e07-0000a1b2c3d4.body   a response
  *     5f/5f1d…-8a4c1e07-0000a1b2c3d4.head   its newer head, when a 304 renewed it
@@ -36,11 +37,16 @@ export class Layout {
   readonly root: string
   readonly tmp: string
   readonly journal: string
+  readonly purges: string
+  /** Where it is written anew; `prepare` removes what a kill left there. */
+  readonly purgesAside: string
 
   constructor(root: string) {
     this.root = resolve(root)
     this.tmp = join(this.root, 'tmp')
     this.journal = join(this.root, 'journal')
+    this.purges = join(this.root, 'purges')
+    this.purgesAside = join(this.tmp, 'purges')
   }
 
   /** Whether a directory of this name holds responses: 256 of them can come to be. */
@@ -61,7 +67,7 @@ export class Layout {
   }
 
   isAside(file: string): boolean {
-    return ASIDE.test(file)
+    return ASIDE.test(file) || file === 'purges'
   }
 
   path(name: EntryName, part: EntryPart): string {

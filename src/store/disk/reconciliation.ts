@@ -60,7 +60,7 @@ export class Reconciliation {
     for (const file of files ?? []) {
       const path = `${layout.root}/${file.name}`
       if (file.isDirectory() && layout.isFanOut(file.name)) directories.push(file.name)
-      else if (![layout.journal, layout.tmp].includes(path) && !layout.isLock(file.name))
+      else if (![layout.journal, layout.purges, layout.tmp].includes(path) && !layout.isLock(file.name))
         this.#foreign.push(path)
     }
     return files === undefined ? undefined : directories

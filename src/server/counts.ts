@@ -1,0 +1,37 @@
+/** Sums over rooms that do not know each other: what was asked of whom, and of which streams. */
+import type { Audience } from '../cache/audience/audience.ts'
+import type { Route } from '../cache/routes.ts'
+import type { Streams } from '../cache/streams.ts'
+import type { Traffic } from '../http/traffic.ts'
+import type { Stats } from '../ops/stats.ts'
+import { describeStream } from '../ops/stream-stats.ts'
+import type { Instant } from '../rfc/heads.ts'
+import type { OriginGroup } from '../upstream/origin-group.ts'
+
+export function counted(
+  traffic: Traffic,
+  groups: ReadonlyMap<Route, OriginGroup>,
+): Pick<Stats, 'requests' | 'cuts' | 'bytes' | 'origin' | 'routes'> {
+  const { requests, cuts, bytesToViewers } = traffic.total()
+  const routes = [...groups].map(([route, group]) => ({ ...traffic.of(route), origins: group.states() }))
+  const origins = routes.flatMap((route) => route.origins)
+  return {
+    requests,
+    cuts,
+    bytes: { toViewers: bytesToViewers, fromOrigin: sum(origins.map(({ bytes }) => bytes)), fromSiblings: 0 },
+    origin: {
+      requests: sum(origins.map((origin) => origin.requests)),
+      errors: sum(origins.map(({ errors }) => errors)),
+    },
+    routes,
+  }
+}
+
+export function describeStreams(streams: Streams, audience: Audience, now: Instant): Stats['streams'] {
+  const viewers = audience.read(now)
+  return streams.list().map((stream) => describeStream(stream, viewers.get(stream.manifest), now))
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}
