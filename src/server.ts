@@ -18,6 +18,7 @@ import { AddressBook } from './media/addresses/address-book.ts'
 import { Access } from './ops/access.ts'
 import { mayLookIn, type OfficeHooks, openOffice } from './ops/office.ts'
 import { openPrefetchDesk } from './ops/prefetch-desk.ts'
+import { ProcessMeter } from './ops/process-stats.ts'
 import { openPurgeDesk, purgeTarget } from './ops/purge-desk.ts'
 import type { Stats } from './ops/stats.ts'
 import type { Clock, Instant } from './rfc/heads.ts'
@@ -88,10 +89,12 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     onTrouble: (error, requestId) => warn('an answer failed', error, { requestId }),
   })
   let isReady = false
+  const meter = new ProcessMeter()
   const readStats = async (): Promise<Stats> => ({
     node,
     version,
     uptimeSeconds: Math.floor((clock() - startedAt) / 1000),
+    process: meter.read(),
     ...counted(traffic, roads.groups),
     ...store.stats(),
     ...cache.underWay,

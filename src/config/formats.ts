@@ -41,6 +41,10 @@ export const FORMATS: Readonly<Record<string, Format>> = {
     expected: 'the name of an HLS attribute, such as "URI", of up to 64 letters A to Z, digits and "-"',
     matches: (value) => /^[A-Z0-9-]{1,64}$/.test(value),
   },
+  'nats-url': {
+    expected: 'a URL of scheme nats or tls, host and port alone',
+    matches: (value) => /^(?:nats|tls):\/\/[^\s/?#@]+$/i.test(value) && URL.canParse(value),
+  },
   'ip-block': {
     expected: 'an IP address or a block such as "10.0.0.0/8" or "fd00::/8"',
     matches: isIpBlock,

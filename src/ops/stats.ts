@@ -6,6 +6,7 @@ import type { JobStats } from '../cache/prefetch/jobs.ts'
 import type { PurgeStats } from '../cache/purges/applied.ts'
 import type { StoreStats } from '../store/store.ts'
 import type { OriginState } from '../upstream/origin-group.ts'
+import type { ProcessStats } from './process-stats.ts'
 import type { StreamStats } from './stream-stats.ts'
 
 /** Each request is exactly one of these: `total` is their sum. */
@@ -31,6 +32,7 @@ export interface Stats extends StoreStats {
   readonly node: string
   readonly version: string
   readonly uptimeSeconds: number
+  readonly process: ProcessStats
   readonly requests: RequestStats
   /** Answers that broke off before they were whole. */
   readonly cuts: number
