@@ -216,6 +216,9 @@ async function receive(
   }
   const unshared = unsharedFields(head, route.cookies)
   if (manifest !== undefined) {
+    // What the origin held has made viewers wait already, and parts come by themselves (hints.ts).
+    const arrival = order.held === undefined ? context.arrivalOf(request.target) : undefined
+    if (arrival !== undefined) await arrival
     const kept = await keep(context.store, { ...stored, validators: manifest.validators }, manifest.bytes)
     land()
     return { kind: 'stored', ...kept, fwdStatus: head.status, unshared }
