@@ -14,10 +14,13 @@ export function breakOff(response: ServerResponse): void {
   else socket.resetAndDestroy()
 }
 
-/** Aborted when the viewer leaves, or has all of it. */
+/** Aborted when the viewer leaves before he has all of it, or has said all he had to say. */
 export function leaving(response: ServerResponse): AbortSignal {
   const controller = new AbortController()
-  response.once('close', () => controller.abort(new Error('the viewer left')))
+  response.once('close', () => {
+    // Most viewers have it all, and then there is nothing to give up.
+    if (!response.writableFinished || !response.req.complete) controller.abort(new Error('the viewer left'))
+  })
   return controller.signal
 }
 

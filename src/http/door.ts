@@ -6,7 +6,7 @@ import type { Answer, Cache, StoredAnswer } from '../cache/cache.ts'
 import type { Route, RouteTable } from '../cache/routes.ts'
 import { RelaisError } from '../errors.ts'
 import type { Clock, RequestHead } from '../rfc/heads.ts'
-import { askerOf } from './asker.ts'
+import { Viewer } from './asker.ts'
 import { attributed } from './attribution.ts'
 import { breakOff, leaving } from './delivery.ts'
 import { isDoubtful, isOfViewer } from './error-answer.ts'
@@ -201,7 +201,7 @@ export class Door {
   #attend(message: IncomingMessage, response: ServerResponse): Attendance {
     const before = this.#attendances.get(message)
     if (before !== undefined) return before
-    const request = { ...requestHead(message), asker: askerOf(message, response) }
+    const request = { ...requestHead(message), asker: new Viewer(message, response) }
     // What a viewer who leaves early had asked for.
     const visit = new Visit(this.#context.nextRequestId(), request, isForCache(request) ? 'miss' : 'pass')
     this.#report(visit, response)
