@@ -1,7 +1,9 @@
 /** Low-latency playlist reloads: refused, answered from the newest version, or held here for one request to the origin. */
+import { LRUCache } from 'lru-cache'
 import { RelaisError } from '../errors.ts'
 import {
   answers,
+  type BadDirectives,
   type Directives,
   firstWanted,
   isBadDirectives,
@@ -30,6 +32,9 @@ import type { Walks } from './walks.ts'
 /** How often a request looks again when what it waited for turned out to be for others. */
 const MAX_LOOKS = 16
 
+/** As many parts as may be waited for at once, and their targets are at most as long as a head (16 KB). */
+const MAX_NAMES = 1000
+
 const NONE: Directives = { wanted: undefined, skip: undefined }
 
 type Serving = Verdict & { readonly kind: 'serve' | 'serve-stale' }
@@ -54,6 +59,14 @@ interface Reload {
   readonly wanted: Wanted | undefined
 }
 
+/** What the target of a reload says. */
+interface Named {
+  readonly route: Route
+  readonly plainTarget: string
+  readonly plainKey: CacheKey
+  readonly directives: Directives | BadDirectives
+}
+
 export class Reloads {
   readonly #context: FillContext
   readonly #groups: Groups
@@ -62,6 +75,7 @@ export class Reloads {
   readonly #versions = new PlaylistVersions()
   readonly #deltas = new Deltas()
   readonly #hints: Hints
+  readonly #names = new LRUCache<string, Named>({ max: MAX_NAMES })
 
   constructor(context: FillContext, groups: Groups, walks: Walks, serve: Serve) {
     this.#context = context
@@ -115,14 +129,13 @@ export class Reloads {
   /** Undefined: not of a playlist. An error: what it asks for no viewer of this playlist can mean. */
   #read(route: Route, request: RequestHead): Reload | RelaisError | undefined {
     const { target } = request
-    const plain = { ...request, target: withDirectives(target, NONE) }
-    const plainKey = cacheKey(route, plain.target)
+    const { plainTarget, plainKey, directives } = this.#named(route, target)
+    const plain = { ...request, target: plainTarget }
     const known = this.#versions.newest(plainKey)
     if (known === undefined && kindOf(target) !== 'hls-playlist') return undefined
     const ended = { route, plain, plainKey, directives: NONE, wanted: undefined }
     // RFC 8216bis section 6.2.5: what has ended has nothing to wait for, and all of it is sent.
     if (known?.facts.live === false) return ended
-    const directives = parseDirectives(target)
     if (isBadDirectives(directives)) return refusal(directives.bad)
     const now = this.#context.clock()
     const why =
@@ -132,6 +145,17 @@ export class Reloads {
     // An origin that does not hold requests would be asked again and again.
     const wanted = known?.facts.canBlockReload === false ? undefined : directives.wanted
     return { route, plain, plainKey, directives, wanted }
+  }
+
+  /** All who wait for the same part name it in the same words, which are read once. */
+  #named(route: Route, target: string): Named {
+    const before = this.#names.get(target)
+    if (before?.route === route) return before
+    const plainTarget = withDirectives(target, NONE)
+    const plainKey = cacheKey(route, plainTarget)
+    const named = { route, plainTarget, plainKey, directives: parseDirectives(target) }
+    this.#names.set(target, named)
+    return named
   }
 
   #learn(news: News): void {
