@@ -1,5 +1,6 @@
 /** A body that is read while it still arrives: by many, from anywhere, each at a pace of its own. */
 import type { ByteRange } from '../rfc/range.ts'
+import { BodyReader } from './body-reader.ts'
 import type { Body } from './store.ts'
 
 /** Blocks are no larger, so that one is let go soon after it was sent, and one write carries much. */
@@ -8,6 +9,8 @@ const MAX_BLOCK_BYTES = 1024 * 1024
 const MIN_BLOCK_BYTES = 16 * 1024
 /** What is kept of a body that nobody keeps: late joiners and slow readers find at least this much behind the tip. */
 export const WINDOW_BYTES = 4 * 1024 * 1024
+/** What has come since a reader looked last is handed over at once, up to about so much. */
+const BATCH_BYTES = 64 * 1024
 /** How much is read back at once for a reader who is behind the window. */
 const READ_BACK_BYTES = 256 * 1024
 
@@ -36,7 +39,7 @@ export class GrowingBody implements Body {
   #declared: number | undefined
   #released = false
   #readBack: ReadBack | undefined
-  readonly #readers = new Set<Reader>()
+  readonly #readers = new Set<BodyReader>()
 
   /** `size` as its source declared it; undefined when it did not. */
   constructor(size: number | undefined) {
@@ -125,11 +128,11 @@ export class GrowingBody implements Body {
     return this.#waitFor(slowest, stallMs)
   }
 
-  #isWindowBehind(reader: Reader): boolean {
+  #isWindowBehind(reader: BodyReader): boolean {
     return this.#received - reader.at >= WINDOW_BYTES
   }
 
-  #waitFor(slowest: Reader, stallMs: number): Promise<void> {
+  #waitFor(slowest: BodyReader, stallMs: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         slowest.drop(
@@ -150,7 +153,7 @@ export class GrowingBody implements Body {
    * the signal's reason.
    */
   async reached(bytes: number, from: number, signal?: AbortSignal): Promise<'reached' | 'let-go'> {
-    const reader = new Reader(from)
+    const reader = new BodyReader(from)
     const onAbort = (): void => reader.wake()
     signal?.addEventListener('abort', onAbort)
     this.#readers.add(reader)
@@ -173,7 +176,21 @@ export class GrowingBody implements Body {
   }
 
   async *read(range?: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-    const reader = new Reader(range?.first ?? 0)
+    for await (const batch of this.#read(range, signal, 1)) yield* batch
+  }
+
+  /** As `read`, but all that is here at a time: a chunk that lies across two blocks is one write to each of its readers. */
+  batches(range?: ByteRange, signal?: AbortSignal): AsyncGenerator<readonly Uint8Array[]> {
+    return this.#read(range, signal, BATCH_BYTES)
+  }
+
+  /** At a time what is here, to the end of the block in which `batchBytes` are reached. */
+  async *#read(
+    range: ByteRange | undefined,
+    signal: AbortSignal | undefined,
+    batchBytes: number,
+  ): AsyncGenerator<readonly Uint8Array[]> {
+    const reader = new BodyReader(range?.first ?? 0)
     const last = range?.last ?? Number.MAX_SAFE_INTEGER
     const onAbort = (): void => reader.wake()
     signal?.addEventListener('abort', onAbort)
@@ -188,10 +205,12 @@ export class GrowingBody implements Body {
           await reader.more()
           continue
         }
-        const piece =
-          reader.at < this.#firstHeld ? await this.#behind(reader, last) : this.#piece(reader.at, last)
-        reader.moved(piece.byteLength)
-        yield piece
+        const batch =
+          reader.at < this.#firstHeld
+            ? [await this.#behind(reader, last)]
+            : this.#batch(reader.at, last, batchBytes)
+        reader.moved(batch.reduce((sum, piece) => sum + piece.byteLength, 0))
+        yield batch
       }
     } finally {
       signal?.removeEventListener('abort', onAbort)
@@ -199,6 +218,17 @@ export class GrowingBody implements Body {
       reader.moved(0)
       if (this.#released) this.#dropBlocks()
     }
+  }
+
+  #batch(from: number, last: number, bytes: number): readonly Uint8Array[] {
+    const pieces: Uint8Array[] = []
+    const end = Math.min(this.#received - 1, last, from + bytes - 1)
+    for (let at = from; at <= end; ) {
+      const piece = this.#piece(at, last)
+      pieces.push(piece)
+      at += piece.byteLength
+    }
+    return pieces
   }
 
   /** What is held from `at` on, to the end of its block, or to `last`. */
@@ -212,7 +242,7 @@ export class GrowingBody implements Body {
     return filled.subarray(at - block.first, Math.min(filled.byteLength, last - block.first + 1))
   }
 
-  #behind(reader: Reader, last: number): Promise<Uint8Array> {
+  #behind(reader: BodyReader, last: number): Promise<Uint8Array> {
     if (this.#readBack === undefined) throw new Error(`byte ${reader.at} of the body is no longer held`)
     const end = Math.min(reader.at + READ_BACK_BYTES, this.#firstHeld, last + 1)
     return this.#readBack({ first: reader.at, last: end - 1 })
@@ -241,8 +271,8 @@ export class GrowingBody implements Body {
     return this.#blocks[0]?.first ?? this.#received
   }
 
-  #slowest(): Reader | undefined {
-    let slowest: Reader | undefined
+  #slowest(): BodyReader | undefined {
+    let slowest: BodyReader | undefined
     for (const reader of this.#readers) {
       if (reader.dropped !== undefined) continue
       if (slowest === undefined || reader.at < slowest.at) slowest = reader
@@ -258,42 +288,5 @@ export class GrowingBody implements Body {
 
   #wake(): void {
     for (const reader of this.#readers) reader.wake()
-  }
-}
-
-/** Where one reader is, and what it waits for. */
-class Reader {
-  at: number
-  dropped: Error | undefined
-  onMoved: (() => void) | undefined
-  #waiting: (() => void) | undefined
-
-  constructor(at: number) {
-    this.at = at
-  }
-
-  more(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting = resolve
-    })
-  }
-
-  wake(): void {
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    waiting?.()
-  }
-
-  moved(bytes: number): void {
-    this.at += bytes
-    const onMoved = this.onMoved
-    this.onMoved = undefined
-    onMoved?.()
-  }
-
-  /** Its place stays what it is: beyond its range it would take the drop for the end. */
-  drop(reason: Error): void {
-    this.dropped = reason
-    this.wake()
   }
 }

@@ -65,6 +65,8 @@ export interface Body {
    * Throws what broke the body when it ends before its time, and the signal's reason when that is aborted.
    */
   read(range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array>
+  /** The same, but all that is here at a time; absent where nothing comes in smaller pieces than it is written in. */
+  batches?(range?: ByteRange, signal?: AbortSignal): AsyncIterable<readonly Uint8Array[]>
 }
 
 export interface StoredResponse {
