@@ -273,7 +273,11 @@ export class Door {
   /** One line when it is over. */
   #report(visit: Visit, response: ServerResponse): void {
     const { onAccount } = this.#context
-    if (onAccount !== undefined) response.once('close', () => onAccount(visit.account(response)))
+    if (onAccount === undefined) return
+    const tell = (): void => onAccount(visit.account(response))
+    // Who waited for his turn may have left meanwhile.
+    if (response.destroyed) tell()
+    else response.once('close', tell)
   }
 
   /** Says what went wrong, or, when the head is gone already, cuts the answer so that nobody takes it for whole. */

@@ -55,6 +55,42 @@ test('every byte is in place across the borders of blocks', async () => {
   }
 })
 
+test('what came across the border of two blocks is handed over in one batch, and a long body in several', async () => {
+  const body = new GrowingBody(undefined)
+  body.append(Buffer.alloc(16_000, 'a'))
+  const batches = body.batches()
+  const before = await batches.next()
+  body.append(Buffer.alloc(2_000, 'b'))
+  const batch = (await batches.next()).value ?? []
+  assert.equal(before.value?.length, 1)
+  assert.equal(batch.length, 2)
+  assert.equal(Buffer.concat(batch).toString(), 'b'.repeat(2_000))
+  for (let count = 0; count < 8; count++) body.append(megabyte('c'))
+  body.finish()
+  const sizes = (await Array.fromAsync(batches)).map((pieces) => Buffer.concat(pieces).byteLength)
+  assert.equal(
+    sizes.reduce((sum, size) => sum + size),
+    8 * MB,
+  )
+  // A reader who is slow holds one block more than what he was handed, never all that has come.
+  assert.ok(Math.max(...sizes) < 2 * MB, String(sizes))
+})
+
+test('batches of a range are its bytes and no more', async () => {
+  const body = new GrowingBody(undefined)
+  const bytes = Buffer.from(Array.from({ length: 100_000 }, (_, index) => index % 251))
+  body.append(bytes)
+  body.finish()
+  for (const range of [
+    { first: 0, last: 0 },
+    { first: 16_383, last: 16_384 },
+    { first: 10, last: 99_999 },
+  ]) {
+    const read = Buffer.concat((await Array.fromAsync(body.batches(range))).flat())
+    assert.ok(read.equals(bytes.subarray(range.first, range.last + 1)))
+  }
+})
+
 test('pieces handed to the store are the bytes that were appended, in order', () => {
   const body = new GrowingBody(undefined)
   const pieces = [...body.append(Buffer.alloc(20_000, 'a')), ...body.append(Buffer.alloc(40_000, 'b'))]
