@@ -25,7 +25,7 @@ import { cacheKey } from './key.ts'
 import { pass } from './pass.ts'
 import { type PlaylistVersion, PlaylistVersions } from './playlist-versions.ts'
 import type { Recollection } from './recollection.ts'
-import { type Reload, readReload } from './reload.ts'
+import { type Reload, ReloadWords, readReload } from './reload.ts'
 import type { Route } from './routes.ts'
 import type { News } from './streams.ts'
 import type { Walks } from './walks.ts'
@@ -62,6 +62,7 @@ export class Reloads {
   readonly #forgetting: Forgetting
   readonly #recollection: Recollection
   readonly #serve: Serve
+  readonly #words = new ReloadWords()
   readonly #versions = new PlaylistVersions()
   readonly #deltas: Deltas
   readonly #hints: Hints
@@ -120,7 +121,7 @@ export class Reloads {
 
   #read(route: Route, request: RequestHead): Reload | RelaisError | undefined {
     const now = this.#context.clock()
-    const reload = readReload(route, request, this.#versions, now)
+    const reload = readReload(this.#words.of(route, request.target), request, this.#versions, now)
     if (reload !== undefined && !(reload instanceof RelaisError))
       this.#hints.watched(reload.plainKey, request, now)
     return reload
@@ -128,8 +129,8 @@ export class Reloads {
 
   /** What was stored before a restart says as well which directives can be meant. */
   async #recall(route: Route, request: RequestHead): Promise<void> {
-    const plain = { ...request, target: withoutDirectives(request.target) }
-    const plainKey = cacheKey(route, plain.target)
+    const { plainTarget, plainKey } = this.#words.of(route, request.target)
+    const plain = { ...request, target: plainTarget }
     if (this.#versions.newest(plainKey, plain) !== undefined) return
     await this.#recollection.get(route, plainKey, plain)
   }

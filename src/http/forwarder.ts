@@ -99,7 +99,7 @@ export class Forwarder {
         target: path + target,
         fields: { ...fields, ...lengthOf(message), host },
         signal,
-        onInterim: request.asker?.onInterim,
+        onInterim: (status, fields) => request.asker?.onInterim(status, fields),
       })
     } catch (error) {
       if (signal.aborted) throw signal.reason
