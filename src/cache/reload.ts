@@ -54,12 +54,10 @@ export interface Reload {
   readonly wanted: Wanted | undefined
 }
 
-/** Whether a request has directives. */
-export function isReload({ method, target }: RequestHead): boolean {
+/** Whether a request has directives: the origin holds a HEAD for as long as a GET. */
+export function isReload({ target }: RequestHead): boolean {
   const question = target.indexOf('?')
-  return (
-    question >= 0 && method === 'GET' && /[?&]_HLS_(?:msn|part|skip)(?:[=&]|$)/.test(target.slice(question))
-  )
+  return question >= 0 && /[?&]_HLS_(?:msn|part|skip)(?:[=&]|$)/.test(target.slice(question))
 }
 
 /** Undefined: not of a playlist. An error: what it asks for no viewer of this playlist can mean. */

@@ -192,8 +192,10 @@ export class Reloads {
       const { passes } = this.#walks
       if (look > MAX_LOOKS || passes.has(key, asked, clock()) || passes.has(plainKey, plain, clock()))
         return pass(this.#context, route, request, signal, 'bypass', collapsed, held)
-      if (decide(route, plain, undefined, clock()).kind !== 'fill')
-        return pass(this.#context, route, request, signal, 'request', collapsed, held)
+      const verdict = decide(route, plain, undefined, clock())
+      if (verdict.kind === 'refuse') throw new RelaisError('ONLY_IF_CACHED')
+      if (verdict.kind === 'pass')
+        return pass(this.#context, route, request, signal, verdict.fwd, collapsed, held)
       const own = this.#walks.running(key, asked)
       const other = own === undefined && isByParts ? this.#walks.reloading(plainKey, wanted.sequence) : own
       const flight = other ?? this.#walks.start(route, key, asked, undefined, { held })
