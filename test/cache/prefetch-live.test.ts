@@ -181,3 +181,32 @@ test('a segment that does not come holds back no playlist, nor does one where no
     assert.equal(channel.origin.count('/s3.ts'), segments > 0 ? 1 : 0)
   }
 })
+
+test('a version that is held back does not take the place of a newer one that the origin held meanwhile', async (t) => {
+  const channel = await openChannel(t, 2)
+  const reloads: ServerResponse[] = []
+  const blocking = (last: number): string =>
+    listOf(4_000, 0, last).replace('#EXTINF', '#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES\n#EXTINF')
+  channel.origin.answer((request, response) => {
+    const target = request.url ?? ''
+    if (target.includes('_HLS_msn')) return reloads.push(response)
+    if (!target.includes('.m3u8'))
+      return target < '/s3' ? reply(response, 'segment') : channel.held.push(response)
+    reply(response, blocking(channel.last))
+  })
+  const relais = await openTestRelais(t, { origins: [channel.origin.url], file: ON })
+  const url = `${relais.url}/a.m3u8`
+  for (const path of ['/a.m3u8', '/s2.ts']) await get(relais.url + path)
+  channel.last = 3
+  relais.clock.advance(4_000)
+  const heldBack = get(url)
+  await until(() => channel.held.length === 1, 'what it lists is asked for')
+  const reloaded = get(`${url}?_HLS_msn=4`)
+  await until(() => reloads.length === 1, 'the next one is waited for')
+  relais.clock.advance(100)
+  for (const response of reloads) reply(response, blocking(4))
+  assert.equal((await reloaded).body.toString(), blocking(4))
+  for (const response of channel.held) reply(response, 'segment')
+  assert.equal((await heldBack).body.toString(), blocking(4))
+  assert.equal((await get(url)).body.toString(), blocking(4))
+})
