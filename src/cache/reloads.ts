@@ -32,8 +32,10 @@ import type { Walks } from './walks.ts'
 /** How often a request looks again when what it waited for turned out to be for others. */
 const MAX_LOOKS = 16
 
-/** As many parts as may be waited for at once, and their targets are at most as long as a head (16 KB). */
+/** As many parts as may be waited for at once. */
 const MAX_NAMES = 1000
+/** A longer target is read each time: with what is made of them a thousand of these take some 3 MB. */
+const LONGEST_NAME = 1024
 
 const NONE: Directives = { wanted: undefined, skip: undefined }
 
@@ -154,7 +156,7 @@ export class Reloads {
     const plainTarget = withDirectives(target, NONE)
     const plainKey = cacheKey(route, plainTarget)
     const named = { route, plainTarget, plainKey, directives: parseDirectives(target) }
-    this.#names.set(target, named)
+    if (target.length <= LONGEST_NAME) this.#names.set(target, named)
     return named
   }
 
