@@ -18,8 +18,10 @@ import type { PlaylistVersions } from './playlist-versions.ts'
 import type { Route } from './routes.ts'
 
 const NONE: Directives = { wanted: undefined, skip: undefined }
-/** As many parts as may be waited for at once, and their targets are at most as long as a head (16 KB). */
+/** As many parts as may be waited for at once. */
 const MAX_WORDS = 1000
+/** A longer target is read each time: with what is made of them a thousand of these take some 3 MB. */
+const LONGEST_TARGET = 1024
 
 /** What the target of a reload says. */
 interface Words {
@@ -39,7 +41,7 @@ export class ReloadWords {
     const plainTarget = withoutDirectives(target)
     const plainKey = cacheKey(route, plainTarget)
     const words = { route, plainTarget, plainKey, directives: parseDirectives(target) }
-    this.#known.set(target, words)
+    if (target.length <= LONGEST_TARGET) this.#known.set(target, words)
     return words
   }
 }
