@@ -15,10 +15,10 @@ process.stdout.write(process.argv.includes('--summary') ? summary() : `${JSON.st
 function summary(): string {
   const line = (name: string, values: readonly number[]): string =>
     `${name}: ${values.length}, p50 ${shown(percentile(values, 0.5))} ms, p99 ${shown(percentile(values, 0.99))} ms\n`
-  const { delayMs, playlistDelayMs, failures } = seen
+  const { delayMs, playlistDelayMs, busyShare, failures } = seen
   return (
     line(plan.kind === 'll-hls' ? 'parts' : 'chunks', delayMs) +
     (playlistDelayMs.length > 0 ? line('playlists', playlistDelayMs) : '') +
-    `failures: ${failures.length} ${[...new Set(failures)].slice(0, 5).join(' | ')}\n`
+    `busy: ${shown(busyShare * 100)} %\nfailures: ${failures.length} ${[...new Set(failures)].slice(0, 5).join(' | ')}\n`
   )
 }

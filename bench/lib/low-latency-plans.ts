@@ -36,6 +36,8 @@ export interface LowLatencySeen {
   readonly playlistDelayMs: readonly number[]
   /** The targets that were asked for, each once: what the origin was asked for them is another's to tell. */
   readonly targets: readonly string[]
+  /** How much of the time the process of the viewers was busy, from 0 to 1: near 1 it measures itself. */
+  readonly busyShare: number
   /** Why viewers had to stop; empty when all saw everything. */
   readonly failures: readonly string[]
 }

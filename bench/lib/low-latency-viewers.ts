@@ -36,6 +36,7 @@ export async function watchLowLatency(plan: LowLatencyPlan): Promise<LowLatencyS
   const sockets = await connected(Number(port), plan.viewers * connections)
   const notes: Notes = { delayMs: [], playlistDelayMs: [], targets: new Set(), failures: [] }
   const timer = setTimeout(() => leave(sockets), plan.timeoutMs)
+  const before = performance.eventLoopUtilization()
   const watches = Array.from({ length: plan.viewers }, (_, index) => {
     const [one, other] = sockets.slice(index * connections, (index + 1) * connections)
     if (one === undefined) throw new Error('a viewer has no connection')
@@ -50,7 +51,8 @@ export async function watchLowLatency(plan: LowLatencyPlan): Promise<LowLatencyS
   }
   clearTimeout(timer)
   leave(sockets)
-  return { ...notes, targets: [...notes.targets] }
+  const { utilization } = performance.eventLoopUtilization(before)
+  return { ...notes, targets: [...notes.targets], busyShare: utilization }
 }
 
 async function hlsViewer(

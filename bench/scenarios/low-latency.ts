@@ -3,7 +3,7 @@ import { freePort, listening, output } from '../lib/ground.ts'
 import type { LowLatencyPlan, LowLatencySeen } from '../lib/low-latency-plans.ts'
 import type { Bound, Report } from '../lib/report.ts'
 import { onStage, program, type Stage } from '../lib/stage.ts'
-import { percentile } from '../lib/statistics.ts'
+import { median, percentile } from '../lib/statistics.ts'
 import { otherRelais, relais } from '../peers/relais.ts'
 import { varnishWith } from '../peers/varnish.ts'
 
@@ -11,8 +11,8 @@ const TIMEOUT_MS = 90_000
 /** Five parts make a segment of two seconds. */
 const PARTS = 25
 const SEGMENTS = 5
-/** Of each peer; the first of all warms up. */
-const ROUNDS = 2
+/** Of each peer, in turn the one and the other first; one more before them warms up. */
+const ROUNDS = 3
 
 /** The demo origin sends no lifetimes, and by itself Varnish keeps everything for two minutes: HLS section B.1 in its words. */
 const VCL = `sub vcl_backend_response {
@@ -27,13 +27,27 @@ type What = 'll-hls, part when announced' | 'll-hls, part when hinted at' | 'll-
 
 const WHAT: readonly What[] = ['ll-hls, part when announced', 'll-hls, part when hinted at', 'll-dash']
 
+/** Of one round. */
 interface Measured {
-  readonly delayMs: number[]
-  readonly playlistDelayMs: number[]
-  readonly failures: string[]
+  readonly parts: Delays
+  /** NaN where there are none. */
+  readonly playlists: Delays
+  readonly failures: number
   /** Requests to the origin for media and for playlists that it holds, and how many different ones viewers asked for. */
-  readonly media: { asked: number; named: number }
-  readonly reloads: { asked: number; named: number }
+  readonly media: Asked
+  readonly reloads: Asked
+  readonly busyShare: number
+}
+
+/** In milliseconds. */
+interface Delays {
+  readonly p50: number
+  readonly p99: number
+}
+
+interface Asked {
+  readonly asked: number
+  readonly named: number
 }
 
 export function lowLatency(viewers: number, also: readonly string[]): Promise<Report> {
@@ -46,26 +60,23 @@ export function lowLatency(viewers: number, also: readonly string[]): Promise<Re
     const rows: (string | number)[][] = []
     const bounds: Bound[] = []
     for (const what of WHAT) {
-      const measured = new Map<string, Measured>(cast.map(({ name }) => [name, nothing()]))
+      const measured = new Map<string, Measured[]>(cast.map(({ name }) => [name, []]))
       for (let round = 0; round <= ROUNDS; round++) {
-        for (const { name, port } of cast) {
+        for (const { name, port } of round % 2 === 0 ? cast : cast.toReversed()) {
           const seen = await measure(planOf(what, port, viewers), origin.counts)
-          const total = measured.get(name)
-          if (round > 0 && total !== undefined) add(total, seen)
+          if (round > 0) measured.get(name)?.push(seen)
         }
       }
-      for (const [name, one] of measured) rows.push([what, name, ...figuresOf(one)])
-      bounds.push(
-        ...boundsOf(what, measured.get('Relais') ?? nothing(), measured.get('Varnish') ?? nothing()),
-      )
+      for (const [name, seen] of measured) rows.push([what, name, ...figuresOf(seen)])
+      bounds.push(...boundsOf(what, measured.get('Relais') ?? [], measured.get('Varnish') ?? []))
     }
     return {
       scenario: 'low-latency',
       how:
-        `${viewers} viewers of one rendition of the demo's low-latency streams (parts of 0.4 s), ${ROUNDS} rounds of ten seconds each after one ` +
-        'that warms up. HLS viewers reload with _HLS_msn and _HLS_part and fetch each part, DASH viewers ask for each segment as it begins. ' +
+        `${viewers} viewers of one HLS rendition of the demo's low-latency streams (parts of 0.4 s), ${dashViewers(viewers)} of a DASH one, ${ROUNDS} ` +
+        'rounds of ten seconds each after one that warms up, the one peer first in turn with the other; figures are medians of rounds. HLS viewers reload with _HLS_msn and _HLS_part and fetch each part, DASH viewers ask for each segment as it begins. ' +
         'Milliseconds from the instant at which a part or chunk is made to its last byte at the viewer; the time in which one process ' +
-        'reads for all viewers is in it.',
+        'reads for all viewers is in it, and the last column says how much of the time it was busy.',
       tables: [
         {
           title: 'Delay of a part, and what the origin is asked',
@@ -79,6 +90,7 @@ export function lowLatency(viewers: number, also: readonly string[]): Promise<Re
             'origin requests a part or segment',
             'blocking requests a part',
             'failures',
+            'viewers busy, %',
           ],
           rows,
         },
@@ -100,11 +112,18 @@ async function openOrigin(stage: Stage): Promise<{ readonly port: number; readon
 function planOf(what: What, port: number, viewers: number): LowLatencyPlan {
   const origin = `http://127.0.0.1:${port}`
   const common = { viewers, timeoutMs: TIMEOUT_MS }
-  if (what === 'll-dash')
-    return { ...common, kind: 'll-dash', url: `${origin}/ll/dash/360p/`, segments: SEGMENTS }
+  if (what === 'll-dash') {
+    const url = `${origin}/ll/dash/360p/`
+    return { ...common, viewers: dashViewers(viewers), kind: 'll-dash', url, segments: SEGMENTS }
+  }
   const fetches = what === 'll-hls, part when hinted at' ? 'hinted' : 'announced'
   const url = `${origin}/ll/parts/360p.m3u8`
   return { ...common, kind: 'll-hls', url, parts: PARTS, fetches, wantsDelta: false }
+}
+
+/** Half as many, as the bounds are said for 1,000 and 500. */
+function dashViewers(viewers: number): number {
+  return Math.ceil(viewers / 2)
 }
 
 async function measure(plan: LowLatencyPlan, counts: string): Promise<Measured> {
@@ -112,62 +131,69 @@ async function measure(plan: LowLatencyPlan, counts: string): Promise<Measured> 
   const args = [program('low-latency-viewers.ts'), JSON.stringify(plan)]
   const seen: LowLatencySeen = JSON.parse(await output('others', process.execPath, args, 2 * TIMEOUT_MS))
   const asked = new Map<string, number>(Object.entries(JSON.parse(await (await fetch(counts)).text())))
-  const count = (pattern: RegExp): Measured['media'] => {
+  const count = (pattern: RegExp): Asked => {
     const named = seen.targets.filter((target) => pattern.test(target))
     return { named: named.length, asked: named.reduce((sum, target) => sum + (asked.get(target) ?? 0), 0) }
   }
   return {
-    delayMs: [...seen.delayMs],
-    playlistDelayMs: [...seen.playlistDelayMs],
-    failures: [...seen.failures],
+    parts: delaysOf(seen.delayMs),
+    playlists: delaysOf(seen.playlistDelayMs),
+    failures: seen.failures.length,
     media: count(/\.m4s$/),
     reloads: count(/_HLS_msn=/),
+    busyShare: seen.busyShare,
   }
 }
 
-function nothing(): Measured {
-  const none = { asked: 0, named: 0 }
-  return { delayMs: [], playlistDelayMs: [], failures: [], media: { ...none }, reloads: { ...none } }
+function delaysOf(values: readonly number[]): Delays {
+  return { p50: percentile(values, 0.5), p99: percentile(values, 0.99) }
 }
 
-function add(total: Measured, more: Measured): void {
-  for (const delay of more.delayMs) total.delayMs.push(delay)
-  for (const delay of more.playlistDelayMs) total.playlistDelayMs.push(delay)
-  total.failures.push(...more.failures)
-  for (const what of ['media', 'reloads'] as const) {
-    total[what].asked += more[what].asked
-    total[what].named += more[what].named
+/** Medians of rounds for what one round in three may say of the machine alone; all of them for what may never be. */
+function inAll(rounds: readonly Measured[]): Measured {
+  const of = (value: (round: Measured) => number): number => median(rounds.map(value))
+  const sum = (value: (round: Measured) => number): number =>
+    rounds.reduce((total, round) => total + value(round), 0)
+  return {
+    parts: { p50: of(({ parts }) => parts.p50), p99: of(({ parts }) => parts.p99) },
+    playlists: { p50: of(({ playlists }) => playlists.p50), p99: of(({ playlists }) => playlists.p99) },
+    failures: sum(({ failures }) => failures),
+    media: { asked: sum(({ media }) => media.asked), named: sum(({ media }) => media.named) },
+    reloads: { asked: sum(({ reloads }) => reloads.asked), named: sum(({ reloads }) => reloads.named) },
+    busyShare: of(({ busyShare }) => busyShare),
   }
 }
 
-function figuresOf({ delayMs, playlistDelayMs, media, reloads, failures }: Measured): (string | number)[] {
+function figuresOf(rounds: readonly Measured[]): (string | number)[] {
+  const { parts, playlists, media, reloads, failures, busyShare } = inAll(rounds)
   return [
-    percentile(delayMs, 0.5),
-    percentile(delayMs, 0.99),
-    playlistDelayMs.length === 0 ? '' : percentile(playlistDelayMs, 0.5),
-    playlistDelayMs.length === 0 ? '' : percentile(playlistDelayMs, 0.99),
+    parts.p50,
+    parts.p99,
+    reloads.named === 0 ? '' : playlists.p50,
+    reloads.named === 0 ? '' : playlists.p99,
     media.asked / media.named,
     reloads.named === 0 ? '' : reloads.asked / reloads.named,
-    String(failures.length),
+    String(failures),
+    busyShare * 100,
   ]
 }
 
-function boundsOf(what: What, ours: Measured, theirs: Measured): Bound[] {
-  const { media, reloads, delayMs } = ours
+function boundsOf(what: What, ours: readonly Measured[], theirs: readonly Measured[]): Bound[] {
+  const { media, reloads, parts, failures } = inAll(ours)
   const name = what === 'll-dash' ? 'segment' : 'part'
   const bounds: Bound[] = [
-    { law: `${what}: viewers who failed`, measured: ours.failures.length, most: 0, unit: '' },
+    { law: `${what}: viewers who failed`, measured: failures, most: 0, unit: '' },
     { law: `${what}: origin requests a ${name}`, measured: media.asked / media.named, most: 1, unit: '' },
   ]
   if (reloads.named > 0) {
     const measured = reloads.asked / reloads.named
     bounds.push({ law: `${what}: blocking requests a part`, measured, most: 1.1, unit: '' })
   }
-  for (const share of [0.5, 0.99]) {
+  for (const share of ['p50', 'p99'] as const) {
     bounds.push({
-      law: `${what}: delay p${share * 100}, beside Varnish`,
-      measured: percentile(delayMs, share),
-      most: Math.round(percentile(theirs.delayMs, share) * 10) / 10,
+      law: `${what}: delay ${share}, beside Varnish`,
+      measured: parts[share],
+      most: Math.round(inAll(theirs).parts[share] * 10) / 10,
       unit: 'ms',
     })
   }

@@ -63,7 +63,8 @@ export class Cache {
       missing: (key) => this.#forgetting.missing(key),
     })
     const named = new NamedDocuments(context.streams)
-    this.#context = { ...fenced, slices: this.#slices, guard, named }
+    const arrivalOf = (target: string): Promise<void> | undefined => this.prefetch.arrivalOf(target)
+    this.#context = { ...fenced, slices: this.#slices, guard, named, arrivalOf }
     this.#groups = new Groups(context.clock())
     this.#walks = new Walks(this.#context, this.#groups)
     this.#forgetting = new Forgetting(this.#context, this.#walks)
@@ -236,7 +237,7 @@ export class Cache {
     const { stored } = verdict
     this.prefetch.asked(route, request, stored.head, now)
     const ttl = remainingSeconds(stored.head.freshness, now)
-    if (this.prefetch.isDue(route, request.target, stored.head, now) && !isReload(request))
+    if (!isReload(request) && this.prefetch.isDue(route, request.target, stored.head, now))
       this.#walks.validateBehind(route, key, request, stored)
     if (verdict.kind === 'serve')
       return { kind: 'stored', outcome: 'hit', stored, status: { hit: true, ttl } }

@@ -32,12 +32,11 @@ const OF_OTHER_BYTES: ReadonlySet<string> = new Set([
   'repr-digest',
 ])
 
-/** Whether a text with these fields and so many bytes is sent in codings made here. */
-export function isCoded(kind: string, fields: Fields, bytes: number): boolean {
+/** Whether a text with these fields and so many bytes is sent in codings made here; undefined: it may have any length yet. */
+export function isCoded(kind: string, fields: Fields, bytes: number | undefined): boolean {
   return (
     TEXTS.has(kind) &&
-    bytes >= MIN_BYTES &&
-    bytes <= MAX_BYTES &&
+    (bytes === undefined || (bytes >= MIN_BYTES && bytes <= MAX_BYTES)) &&
     fields['content-encoding'] === undefined &&
     !responseDirectives(fields).directives.noTransform
   )

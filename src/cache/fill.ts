@@ -219,6 +219,14 @@ async function receive(
   }
   const unshared = unsharedFields(head, route.cookies)
   if (manifest !== undefined) {
+    // What the origin held has made viewers wait already, and parts come by themselves (hints.ts).
+    const arrival = order.held === undefined ? context.arrivalOf(request.target) : undefined
+    if (arrival !== undefined) await arrival
+    const newer = arrival === undefined ? undefined : await overtaking(context, order, stored)
+    if (newer !== undefined) {
+      land()
+      return { kind: 'stored', stored: newer, kept: true, fwdStatus: head.status, unshared }
+    }
     const kept = await keep(context.store, { ...stored, validators: manifest.validators }, manifest.bytes)
     land()
     return { kind: 'stored', ...kept, fwdStatus: head.status, unshared }
@@ -235,6 +243,19 @@ async function receive(
     return { kind: 'not-storable', reason: 'declined', response, isAsked: true }
   }
   return { kind: 'stored', ...flowing, fwdStatus: head.status, unshared }
+}
+
+/**
+ * What came later than this, and is stored already, for the origin held it (LL-HLS) and nobody holds back such a version
+ * here: it has been judged against this one, which must not take its place again.
+ */
+async function overtaking(
+  { store }: FillContext,
+  { request }: Order,
+  { key, storedAt }: StoredHead,
+): Promise<StoredResponse | undefined> {
+  const lies = await store.get(key, request)
+  return lies?.head.status === 200 && lies.head.storedAt > storedAt ? lies : undefined
 }
 
 /** What it is taken whole as; undefined: it is not. */

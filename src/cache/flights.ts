@@ -85,12 +85,13 @@ export class Flight {
   /** Waits for the head. Rejects with what went wrong, or with the signal's reason when the viewer leaves first. */
   async wait(part: Part, signal: AbortSignal): Promise<Filled> {
     this.#waiting++
-    const left = Promise.withResolvers<never>()
-    const leave = (): void => left.reject(signal.reason)
+    const { promise, resolve, reject } = Promise.withResolvers<Filled>()
+    const leave = (): void => reject(signal.reason)
     signal.addEventListener('abort', leave, { once: true })
     try {
       signal.throwIfAborted()
-      return await Promise.race([this.#journey.outcome, left.promise])
+      this.#journey.outcome.then(resolve, reject)
+      return await promise
     } finally {
       signal.removeEventListener('abort', leave)
       this.#waiting--

@@ -88,6 +88,8 @@ export interface FillContext extends FencedContext {
   readonly named: NamedDocuments
   readonly slices: SliceKeeper
   readonly guard: Guard
+  /** Settles when a version of a manifest that has just come may be shown; never rejects. Undefined: at once. */
+  readonly arrivalOf: (target: string) => Promise<void> | undefined
 }
 
 /** A fill that the origin holds until there is something to say (LL-HLS). */

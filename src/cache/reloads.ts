@@ -26,7 +26,7 @@ import { pass } from './pass.ts'
 import { type PlaylistVersion, PlaylistVersions } from './playlist-versions.ts'
 import type { PurgeScope } from './purges/purge-scope.ts'
 import type { Recollection } from './recollection.ts'
-import { type Reload, readReload } from './reload.ts'
+import { type Reload, ReloadWords, readReload } from './reload.ts'
 import type { Route } from './routes.ts'
 import type { News } from './streams.ts'
 import type { Walks } from './walks.ts'
@@ -63,6 +63,7 @@ export class Reloads {
   readonly #forgetting: Forgetting
   readonly #recollection: Recollection
   readonly #serve: Serve
+  readonly #words = new ReloadWords()
   readonly #versions = new PlaylistVersions()
   readonly #deltas: Deltas
   readonly #hints: Hints
@@ -126,7 +127,7 @@ export class Reloads {
 
   #read(route: Route, request: RequestHead): Reload | RelaisError | undefined {
     const now = this.#context.clock()
-    const reload = readReload(route, request, this.#versions, now)
+    const reload = readReload(this.#words.of(route, request.target), request, this.#versions, now)
     if (reload !== undefined && !(reload instanceof RelaisError))
       this.#hints.watched(reload.plainKey, request, now)
     return reload
@@ -134,8 +135,8 @@ export class Reloads {
 
   /** What was stored before a restart says as well which directives can be meant. */
   async #recall(route: Route, request: RequestHead): Promise<void> {
-    const plain = { ...request, target: withoutDirectives(request.target) }
-    const plainKey = cacheKey(route, plain.target)
+    const { plainTarget, plainKey } = this.#words.of(route, request.target)
+    const plain = { ...request, target: plainTarget }
     if (this.#versions.newest(plainKey, plain) !== undefined) return
     await this.#recollection.get(route, plainKey, plain)
   }
@@ -197,8 +198,10 @@ export class Reloads {
       const { passes } = this.#walks
       if (look > MAX_LOOKS || passes.has(key, asked, clock()) || passes.has(plainKey, plain, clock()))
         return pass(this.#context, route, request, signal, 'bypass', collapsed, held)
-      if (decide(route, plain, undefined, clock()).kind !== 'fill')
-        return pass(this.#context, route, request, signal, 'request', collapsed, held)
+      const verdict = decide(route, plain, undefined, clock())
+      if (verdict.kind === 'refuse') throw new RelaisError('ONLY_IF_CACHED')
+      if (verdict.kind === 'pass')
+        return pass(this.#context, route, request, signal, verdict.fwd, collapsed, held)
       const own = this.#walks.running(key, asked)
       const other = own === undefined && isByParts ? this.#walks.reloading(plainKey, wanted.sequence) : own
       const flight = other ?? this.#walks.start(route, key, asked, undefined, { held })

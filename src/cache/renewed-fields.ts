@@ -18,7 +18,7 @@ export function renewedFields(
 ): Fields {
   const fields = { ...toStore(told, cookies), ...ours(head) }
   // The origin's own Vary knows nothing of the codings made here.
-  return isCoded(head.kind, fields, body.size ?? 0) ? withVary(fields) : fields
+  return isCoded(head.kind, fields, body.size) ? withVary(fields) : fields
 }
 
 /** The validators of a body that was changed here, which no 304 speaks of. */

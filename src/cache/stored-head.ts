@@ -34,7 +34,8 @@ export function describe(
   const reason = storability(request, head, { cookies: route.cookies, silentFreshMs: silent.freshMs })
   if (reason !== undefined) return reason
   // Of a text the codings are made here, so that one stored response serves them all.
-  const isText = isCoded(kind, head.fields, Number(head.fields['content-length'] ?? 0))
+  const length = head.fields['content-length']
+  const isText = isCoded(kind, head.fields, length === undefined ? undefined : Number(length))
   const variant = variantOf(request, head, isText ? CODINGS_IGNORED : undefined)
   if (variant === undefined) return 'vary-any'
   if (!isFramed(head)) return 'unframed'

@@ -4,12 +4,27 @@ import { endToEnd } from '../rfc/connection.ts'
 import { forwardedElement, plainAddress } from '../rfc/forwarded.ts'
 import type { Asker, Fields } from '../rfc/heads.ts'
 
-export function askerOf(message: IncomingMessage, response: ServerResponse): Asker {
-  const address = message.socket.remoteAddress ?? ''
-  return {
-    forwarded: forwardedElement(address, message.headers.host, 'http'),
-    address: plainAddress(address) || 'unknown',
-    onInterim: (status, fields) => tell(message, response, status, fields),
+/** Nothing is made before it is asked for: of all who wait for one fill nobody has to be named to the origin. */
+export class Viewer implements Asker {
+  readonly #message: IncomingMessage
+  readonly #response: ServerResponse
+
+  constructor(message: IncomingMessage, response: ServerResponse) {
+    this.#message = message
+    this.#response = response
+  }
+
+  get forwarded(): string {
+    const { socket, headers } = this.#message
+    return forwardedElement(socket.remoteAddress ?? '', headers.host, 'http')
+  }
+
+  get address(): string {
+    return plainAddress(this.#message.socket.remoteAddress ?? '') || 'unknown'
+  }
+
+  onInterim(status: number, fields: Fields): void {
+    tell(this.#message, this.#response, status, fields)
   }
 }
 

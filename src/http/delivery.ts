@@ -14,10 +14,14 @@ export function breakOff(response: ServerResponse): void {
   else socket.resetAndDestroy()
 }
 
-/** Aborted when the viewer leaves, or has all of it. */
+/** Aborted when the viewer leaves before he has all of it, or has said all he had to say. */
 export function leaving(response: ServerResponse): AbortSignal {
   const controller = new AbortController()
-  response.once('close', () => controller.abort(new Error('the viewer left')))
+  if (response.destroyed) controller.abort(new Error('the viewer left'))
+  response.once('close', () => {
+    // Most viewers have it all, and then there is nothing to give up.
+    if (!response.writableFinished || !response.req.complete) controller.abort(new Error('the viewer left'))
+  })
   return controller.signal
 }
 
@@ -50,14 +54,14 @@ export function deliver(
 /** Sends what comes as it comes, and never more than the viewer takes. */
 export async function deliverFlowing(
   response: ServerResponse,
-  chunks: AsyncIterable<Uint8Array>,
+  coming: AsyncIterable<Uint8Array>,
   visit: Visit,
   signal: AbortSignal,
 ): Promise<void> {
   // The first byte may be long in coming; that there will be one is told now.
   // (Not flushHeaders, which would write the head as UTF-8 and not as the bytes that came.)
   response.write(NO_BYTES)
-  await pour(response, chunks, visit, signal)
+  await pour(response, coming, visit, signal)
 }
 
 /** A viewer who takes nothing is let go by the door's stall timeout. Rejects with the signal's reason when he leaves. */
@@ -73,7 +77,11 @@ async function pour(
   signal.addEventListener('abort', onChange, { once: true })
   for await (const chunk of chunks) {
     visit.bytes += chunk.byteLength
-    if (response.write(chunk)) continue
+    const takesMore = response.write(chunk)
+    // Node holds back what is written until the turn ends. A thousand viewers may wait for these bytes in one turn, and
+    // the first would get them when they have been written for the last.
+    response.socket?.uncork()
+    if (takesMore) continue
     if (!signal.aborted) {
       await new Promise<void>((resolve) => {
         goOn = resolve

@@ -6,7 +6,7 @@ import type { Answer, Cache, StoredAnswer } from '../cache/cache.ts'
 import type { Route, RouteTable } from '../cache/routes.ts'
 import { RelaisError } from '../errors.ts'
 import type { Clock, RequestHead } from '../rfc/heads.ts'
-import { askerOf } from './asker.ts'
+import { Viewer } from './asker.ts'
 import { attributed } from './attribution.ts'
 import { breakOff, leaving } from './delivery.ts'
 import { isDoubtful, isOfViewer } from './error-answer.ts'
@@ -199,7 +199,7 @@ export class Door {
   #attend(message: IncomingMessage, response: ServerResponse): Attendance {
     const before = this.#attendances.get(message)
     if (before !== undefined) return before
-    const request = { ...requestHead(message), asker: askerOf(message, response) }
+    const request = { ...requestHead(message), asker: new Viewer(message, response) }
     // What a viewer who leaves early had asked for.
     const visit = new Visit(this.#context.nextRequestId(), request, isForCache(request) ? 'miss' : 'pass')
     this.#report(visit, response)
@@ -271,7 +271,11 @@ export class Door {
   /** One line when it is over. */
   #report(visit: Visit, response: ServerResponse): void {
     const { onAccount } = this.#context
-    if (onAccount !== undefined) response.once('close', () => onAccount(visit.account(response)))
+    if (onAccount === undefined) return
+    const tell = (): void => onAccount(visit.account(response))
+    // Who waited for his turn may have left meanwhile.
+    if (response.destroyed) tell()
+    else response.once('close', tell)
   }
 
   /** Says what went wrong, or, when the head is gone already, cuts the answer so that nobody takes it for whole. */

@@ -35,7 +35,7 @@ export interface Returned {
   readonly status: number
   readonly fields: Fields
   readonly body: AsyncIterable<Uint8Array> & {
-    on(event: 'error', listener: () => void): unknown
+    on(event: 'error' | 'close', listener: () => void): unknown
     destroy(): unknown
   }
 }
@@ -89,7 +89,6 @@ export class Forwarder {
     const { address, host, path } = destination
     const { target, fields } = passedOn(route, request, node)
     const passage = await destination.admit(target, signal)
-    // Aborted when the answer is over, too.
     signal.addEventListener('abort', () => passage.release(), { once: true })
     const requestedAt = clock()
     let returned: Returned
@@ -99,15 +98,18 @@ export class Forwarder {
         target: path + target,
         fields: { ...fields, ...lengthOf(message), host },
         signal,
-        onInterim: request.asker?.onInterim,
+        onInterim: (status, fields) => request.asker?.onInterim(status, fields),
       })
     } catch (error) {
+      passage.release()
       if (signal.aborted) throw signal.reason
       const failed = failure(error, host, 'head')
       passage.failed(failed)
       throw failed
     }
     const { status, body } = returned
+    // The connection is free when all of it has come, or nobody wants it any more.
+    body.on('close', () => passage.release())
     const head = { status, fields: returned.fields, requestedAt, receivedAt: clock() }
     passage.answered(head)
     // RFC 9111 section 4.4.

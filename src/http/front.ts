@@ -144,8 +144,15 @@ function longWay(door: Door, handler: RequestListener): RequestListener {
     response.on('timeout', () => {
       if (response.writableLength > 0) response.destroy()
     })
-    handler(request, response)
+    // Who has to wait for the next part anyway waits behind those who can be answered: they come all at once.
+    if (isReload(request)) setImmediate(handler, request, response)
+    else handler(request, response)
   }
+}
+
+/** Whether a version of a playlist is asked for that memory does not have. */
+function isReload({ url }: IncomingMessage): boolean {
+  return url?.includes('_HLS_msn=') === true
 }
 
 /** A fault of ours on the hit path costs one answer and not the process: what was not begun goes the long way. */

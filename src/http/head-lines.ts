@@ -1,5 +1,5 @@
 /** Heads of answers as flat lists of names and values, which Node writes as they are. */
-import { appendMember, type CacheStatus, CacheStatusWriter } from '../rfc/cache-status.ts'
+import { appendMember, type CacheStatus, CacheStatusWriter, isSame } from '../rfc/cache-status.ts'
 import { appendVia, endToEnd } from '../rfc/connection.ts'
 import { ageSeconds } from '../rfc/freshness.ts'
 import { type Fields, fieldValue, type Instant } from '../rfc/heads.ts'
@@ -19,35 +19,35 @@ export interface PreparedLines {
 
 interface Prepared extends PreparedLines {
   readonly age: number
-  readonly ttl: number | undefined
-  readonly size: number
+  readonly status: CacheStatus
+  readonly size: number | undefined
 }
 
 /**
- * The lines of hits change once a second, with Age and the remaining lifetime; in between the same list is written
- * again and again.
+ * The lines of whole bodies change once a second, with Age and the remaining lifetime; in between the same list is
+ * written again and again: to all hits, and to all who waited for one fill.
  */
 export class HeadLines {
   readonly #node: string
   readonly #status: CacheStatusWriter
   readonly #hits = new WeakMap<StoredHead, Prepared>()
+  readonly #fills = new WeakMap<StoredHead, Prepared>()
 
   constructor(node: string) {
     this.#node = node
     this.#status = new CacheStatusWriter(node)
   }
 
-  /** A fresh hit of a whole body. */
-  ofHit(head: StoredHead, status: CacheStatus, size: number, now: Instant): PreparedLines {
+  /** A whole body with the fields it is stored with; of an undefined `size` nobody knows yet how large it will be. */
+  ofWhole(head: StoredHead, status: CacheStatus, size: number | undefined, now: Instant): PreparedLines {
     const age = ageSeconds(head.freshness, now)
-    const before = this.#hits.get(head)
-    if (before !== undefined && before.age === age && before.ttl === status.ttl && before.size === size)
+    const known = status.hit ? this.#hits : this.#fills
+    const before = known.get(head)
+    if (before !== undefined && before.age === age && before.size === size && isSame(before.status, status))
       return before
     const { lines, cacheStatus } = this.ofStored(head, head.fields, status, now)
-    // RFC 9110 section 8.6: not in a 204.
-    if (head.status !== 204) lines.push('content-length', String(size))
-    const prepared = { lines, cacheStatus, age, ttl: status.ttl, size }
-    this.#hits.set(head, prepared)
+    const prepared = { lines: withLength(lines, head.status, size), cacheStatus, age, status, size }
+    known.set(head, prepared)
     return prepared
   }
 
@@ -85,6 +85,11 @@ export class HeadLines {
     lines.push('cache-status', appendMember(fieldValue(fields, 'cache-status'), cacheStatus))
     lines.push('via', appendVia(fields, '1.1', this.#node))
   }
+}
+
+/** RFC 9110 section 8.6: no length in a 204. */
+export function withLength(lines: Lines, status: number, size: number | undefined): Lines {
+  return size === undefined || status === 204 ? lines : [...lines, 'content-length', String(size)]
 }
 
 /** To these members of our own are added, behind those of who was there before. */

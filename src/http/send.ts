@@ -10,14 +10,12 @@ import { fieldLines, type Instant, type RequestHead } from '../rfc/heads.ts'
 import { formatContentRange, unsatisfiedContentRange, VERY_LARGE } from '../rfc/range.ts'
 import { notModifiedFields, precondition } from '../rfc/validation.ts'
 import { AT_ONCE_BYTES } from '../store/chunks.ts'
-import type { Body } from '../store/store.ts'
 import { deliver, deliverChunks, deliverFlowing } from './delivery.ts'
 import { errorAnswer } from './error-answer.ts'
-import type { HeadLines, PreparedLines } from './head-lines.ts'
+import { type HeadLines, type PreparedLines, withLength } from './head-lines.ts'
 import { MultipartBody } from './multipart.ts'
 import type { Visit } from './visit.ts'
 
-const NOTHING: ReadonlySet<string> = new Set()
 const NEVER = new AbortController().signal
 /** Describes the bytes of the whole, and a part has others (RFC 9530 section 2; RFC 1864). */
 const OF_WHOLE_CONTENT: ReadonlySet<string> = new Set(['content-digest', 'content-md5'])
@@ -68,7 +66,7 @@ export class Sender {
     const { chunks, size } = stored.body
     if (chunks === undefined || size === undefined || size > AT_ONCE_BYTES || !isPlain(request))
       return undefined
-    const { lines, cacheStatus } = this.#lines.ofHit(stored.head, status, size, now)
+    const { lines, cacheStatus } = this.#lines.ofWhole(stored.head, status, size, now)
     response.writeHead(stored.head.status, lines)
     if (visit !== undefined) {
       visit.cacheStatus = cacheStatus
@@ -169,16 +167,18 @@ export class Sender {
         return deliver(response, body, range, visit, signal)
       }
       case 'whole':
-        this.#begin(
-          response,
-          head.status,
-          prepare(NOTHING),
-          [...lengthLines(head.status, body), ...told],
-          visit,
-        )
+        this.#begin(response, head.status, this.#ofWhole(answer, now), told, visit)
         if (request.method !== 'HEAD') return deliver(response, body, undefined, visit, signal)
         response.end()
     }
+  }
+
+  /** What is the same for all is made once. */
+  #ofWhole({ stored, status, unshared }: StoredAnswer, now: Instant): PreparedLines {
+    const { head, body } = stored
+    if (unshared === undefined) return this.#lines.ofWhole(head, status, body.size, now)
+    const { lines, cacheStatus } = this.#lines.ofStored(head, { ...head.fields, ...unshared }, status, now)
+    return { lines: withLength(lines, head.status, body.size), cacheStatus }
   }
 
   /** Passes a response on at the viewer's pace. */
@@ -231,7 +231,7 @@ export class Sender {
     visit: Visit,
   ): void {
     visit.cacheStatus = prepared.cacheStatus
-    response.writeHead(status, [...prepared.lines, ...extra])
+    response.writeHead(status, extra.length === 0 ? prepared.lines : [...prepared.lines, ...extra])
     visit.begins()
   }
 }
@@ -244,9 +244,4 @@ function isPlain(request: RequestHead): boolean {
     fields['if-none-match'] === undefined &&
     fields['if-modified-since'] === undefined
   )
-}
-
-function lengthLines(status: number, body: Body): readonly string[] {
-  // RFC 9110 section 8.6: not in a 204.
-  return body.size === undefined || status === 204 ? [] : ['content-length', String(body.size)]
 }

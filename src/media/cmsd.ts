@@ -1,5 +1,5 @@
 /** What servers tell players and caches of their media (CMSD, CTA-5006): read from origins, written for viewers. */
-import { type BareItem, parseDictionary, parseList, serializeList, Token } from 'structured-headers'
+import { parseDictionary, parseList, serializeBareItem, serializeList, Token } from 'structured-headers'
 import { parseRange, type RangeSpec } from '../rfc/range.ts'
 import type { NextObject } from './cmcd.ts'
 
@@ -64,15 +64,15 @@ export function readCmsdStatic(value: string | undefined): CmsdStatic | undefine
  * to a viewer of a stored response, so then hand in none. What is malformed before is left out.
  */
 export function formatCmsdDynamic(hop: CmsdHop, before?: string): string {
-  const own = new Map<string, BareItem>()
+  // A String holds nothing but printable ASCII (RFC 9651 section 3.3.3).
+  let own = serializeBareItem(hop.name.replace(/[^ -~]/g, '?').slice(0, 128))
   for (const name of ['etp', 'rtt', 'mb', 'rd'] as const) {
     const value = hop[name]
-    if (value !== undefined && Number.isFinite(value) && value >= 0) own.set(name, whole(value))
+    if (value !== undefined && Number.isFinite(value) && value >= 0) own += `;${name}=${whole(value)}`
   }
-  if (hop.du === true) own.set('du', true)
-  // A String holds nothing but printable ASCII (RFC 9651 section 3.3.3).
-  const name = hop.name.replace(/[^ -~]/g, '?').slice(0, 128)
-  return serializeList([...hopsOf(before), [name, own]])
+  if (hop.du === true) own += ';du'
+  const others = hopsOf(before)
+  return others.length === 0 ? own : `${serializeList(others)}, ${own}`
 }
 
 function hopsOf(before: string | undefined): ReturnType<typeof parseList> {

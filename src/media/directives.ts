@@ -63,7 +63,8 @@ export function outOfWindow(
   wanted: Wanted | undefined,
   ageMs: number,
 ): string | undefined {
-  if (wanted === undefined || !facts.live) return undefined
+  // A segment that is here as a whole need not list the parts it was made of.
+  if (wanted === undefined || answers(facts, wanted)) return undefined
   const last = lastPart(facts)
   const { targetDurationMs, partTargetMs } = facts
   const segmentsSince = Math.ceil(Math.max(0, ageMs) / (facts.segmentDurationMs ?? targetDurationMs))

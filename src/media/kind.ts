@@ -126,7 +126,8 @@ export function documentOf(
   named: 'steering' | 'asset-list' | undefined,
 ): DocumentKind | undefined {
   if (isManifest(kind) || kind === 'dash-fragment') return kind
-  if (named !== undefined) return named
+  // What is media by its name or type no manifest can make a text of, whosever it is.
+  if (named !== undefined && (kind === 'other' || kind === named)) return named
   if (kind !== 'steering') return undefined
   const type = mediaTypeOf(contentType)
   return type === 'application/json' || KIND_OF_TYPE.get(type) === 'steering' ? kind : undefined

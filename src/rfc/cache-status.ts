@@ -57,6 +57,20 @@ export class CacheStatusWriter {
   }
 }
 
+/** Whether both are written in the same words. */
+export function isSame(one: CacheStatus, other: CacheStatus): boolean {
+  return (
+    one === other ||
+    (one.hit === other.hit &&
+      one.ttl === other.ttl &&
+      one.detail === other.detail &&
+      one.fwd === other.fwd &&
+      one.fwdStatus === other.fwdStatus &&
+      one.stored === other.stored &&
+      one.collapsed === other.collapsed)
+  )
+}
+
 /** The field with one more member. Those of caches nearer to the origin stand first (RFC 9211 section 2). */
 export function appendMember(existing: string | undefined, member: string): string {
   return existing === undefined || existing.trim() === '' ? member : `${existing}, ${member}`

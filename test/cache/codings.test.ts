@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { Codings } from '../../src/cache/codings.ts'
 import { WholeBody } from '../../src/store/whole-body.ts'
-import { barrier } from '../support/barrier.ts'
+import { barrier, until } from '../support/barrier.ts'
 import { get } from '../support/client.ts'
 import { openOrigin, reply } from '../support/origin.ts'
 import { openTestRelais } from '../support/relais.ts'
@@ -69,4 +69,41 @@ test('a text that still comes is sent as it comes, and compressed once it is her
   assert.equal(second.headers['content-encoding'], 'gzip')
   assert.equal(String(gunzipSync(second.body)), text)
   assert.equal(origin.count(), 1)
+})
+
+test('a text whose length nobody said is one for all codings, and says so to caches on the way', async (t) => {
+  const bodies = {
+    '/p.m3u8': `#EXTM3U\n#EXT-X-TARGETDURATION:4\n${'#EXTINF:4,\ns.ts\n'.repeat(100)}`,
+    '/s.vtt': `WEBVTT\n\n${'00:00.000 --> 00:01.000\nthe same words again\n\n'.repeat(100)}`,
+  }
+  for (const [path, text] of Object.entries(bodies)) {
+    const origin = await openOrigin(t, (_request, response) => {
+      response.writeHead(200, { 'cache-control': 'max-age=60', vary: 'Accept-Encoding' })
+      response.write(text.slice(0, 10))
+      response.end(text.slice(10))
+    })
+    const relais = await openTestRelais(t, { origins: [origin.url] })
+    const plain = await get(relais.url + path)
+    await until(async () => (await relais.stats()).memory.entries === 1, 'it is stored')
+    const coded = await get(relais.url + path, { headers: { 'accept-encoding': 'gzip' } })
+    assert.equal(String(plain.body), text)
+    assert.equal(String(gunzipSync(coded.body)), text)
+    for (const { headers } of [plain, coded]) assert.equal(headers.vary?.toLowerCase(), 'accept-encoding')
+    assert.equal(origin.count(), 1)
+  }
+})
+
+test('a text whose length nobody said has a Vary where its origin speaks of none', async (t) => {
+  const text = `WEBVTT\n\n${'00:00.000 --> 00:01.000\nthe same words again\n\n'.repeat(100)}`
+  const origin = await openOrigin(t, (_request, response) => {
+    response.writeHead(200, { 'cache-control': 'max-age=60' })
+    response.write(text.slice(0, 10))
+    response.end(text.slice(10))
+  })
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  const url = `${relais.url}/s.vtt`
+  assert.equal((await get(url)).headers.vary, 'accept-encoding')
+  await until(async () => (await relais.stats()).memory.entries === 1, 'it is stored')
+  const { headers } = await get(url, { headers: { 'accept-encoding': 'gzip' } })
+  assert.deepEqual([headers['content-encoding'], headers.vary], ['gzip', 'accept-encoding'])
 })

@@ -181,3 +181,21 @@ test('vendors’ attributes lead to us where they are listed, and prefetched seg
   const expected = vendor('', '').replace('ID="', `ID="${origin.url}`)
   assert.equal(String((await get(`${listed.url}/m.m3u8`)).body), expected)
 })
+
+test('a segment that a playlist names as an asset list is a segment still', async (t) => {
+  for (const [path, type] of [
+    ['/s.ts', 'video/mp2t'],
+    ['/next', 'video/mp2t'],
+    ['/s.m4s', 'application/octet-stream'],
+  ] as const) {
+    const origin = await openOrigin(t, (request, response) =>
+      request.url === '/p.m3u8'
+        ? reply(response, `${MEDIA}${dateRange(path)}`)
+        : reply(response, 'media', { ...FRESH, 'content-type': type }),
+    )
+    const relais = await openTestRelais(t, { origins: [origin.url] })
+    await get(`${relais.url}/p.m3u8`)
+    const answer = await get(relais.url + path)
+    assert.deepEqual([answer.status, answer.body.toString()], [200, 'media'], path)
+  }
+})

@@ -122,7 +122,7 @@ for (const { when, segments, maxAge, earlyMs, dueMs } of [
   })
 }
 
-test('a live playlist that has stood still for two segments is not asked for more often than any other', () => {
+test('a live playlist is asked for anew once in half a target duration, and no more often than any other when it has stood still for two segments', () => {
   const renewals = new Renewals()
   const facts = mediaFacts('#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\na.ts\n')
   const stream = { manifest: '/a.m3u8', facts, readAt: 0, generation: 1 }
@@ -130,14 +130,18 @@ test('a live playlist that has stood still for two segments is not asked for mor
   const news = { ...version, target: '/a.m3u8', route: routeOf(), stream }
   renewals.learn({ ...news, before: undefined }, 4_000)
   renewals.learn({ ...news, stream: { ...stream, readAt: 2_000 }, before: stream }, 4_000)
-  const dueMs = (bornAt: number): number => {
-    const freshness = freshnessFor({ bornAt, freshUntil: bornAt + 1_000 })
-    for (let ms = 0; ms < 1_000; ms += 10) if (renewals.isDue('/a.m3u8', freshness, bornAt + ms)) return ms
-    return 1_000
+  /** How long it is left alone that was asked for at `bornAt`, for all who ask every ten milliseconds. */
+  const dueMs = (bornAt: number): readonly number[] => {
+    const freshness = freshnessFor({ bornAt, freshUntil: bornAt + 4_000 })
+    const due: number[] = []
+    for (let ms = 0; ms < 4_000; ms += 10)
+      if (renewals.isDue('/a.m3u8', freshness, bornAt, bornAt + ms)) due.push(ms)
+    return due
   }
-  assert.deepEqual([dueMs(2_500), dueMs(4_000), dueMs(7_000), dueMs(8_000)], [750, 340, 340, 750])
-  const stale = freshnessFor({ bornAt: 4_000, freshUntil: 5_000 })
-  assert.equal(renewals.isDue('/a.m3u8', stale, 5_000), false, 'what is stale is asked for anyway')
+  assert.deepEqual([dueMs(1_000), dueMs(10_000)], [[2_600], [3_000]])
+  assert.deepEqual(dueMs(0), [], 'it was found due later than that')
+  const stale = freshnessFor({ bornAt: 20_000, freshUntil: 24_000 })
+  assert.equal(renewals.isDue('/a.m3u8', stale, 20_000, 24_000), false, 'what is stale is asked for anyway')
 })
 
 test('a viewer of DASH finds the next segments of his representation in store, of a film and live', async (t) => {

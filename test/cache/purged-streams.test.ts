@@ -30,6 +30,11 @@ function live(first: number, name: string, segments = 3): string {
   return `#EXTM3U\n#EXT-X-TARGETDURATION:4\n${control}#EXT-X-MEDIA-SEQUENCE:${first}\n${lines.join('')}`
 }
 
+/** The same without low latency. */
+function whole(first: number, name: string): string {
+  return live(first, name).replace(/#EXT-X-(?:PART-INF|SERVER-CONTROL):.*\n/g, '')
+}
+
 /** Judges with one store, whose long manifests are read when the test lets them be. */
 function stage(t: TestContext) {
   const store = new MemoryStore({ maxBytes: 16_000_000, maxEntryBytes: 4_000_000 })
@@ -176,6 +181,37 @@ test('a live playlist that is asked for anew behind a hit, and purged meanwhile,
   await settled(relais)
   assert.equal(await read(), live(10, 'new'))
   assert.equal(origin.count(), 3)
+})
+
+test('a version that is held back for its segments, and purged meanwhile, goes to who asked before and no further', async (t) => {
+  const gate = barrier()
+  let [first, name] = [10, 'old']
+  const origin = await openOrigin(t, async (request, response) => {
+    if (request.url === PLAYLIST) return reply(response, whole(first, name), { 'cache-control': 'max-age=2' })
+    if (request.url?.endsWith('old13.m4s')) await gate.opened
+    return reply(response, 'segment', { 'cache-control': 'max-age=60' })
+  })
+  const relais = await openTestRelais(t, { origins: [origin.url], file: { prefetch: { segments: 2 } } })
+  const read = async (): Promise<string> => (await get(relais.url + PLAYLIST)).body.toString()
+  await read()
+  await get(`${relais.url}/live/old12.m4s`)
+  // 1. A new version lists a segment that is on its way, and waits for it.
+  relais.clock.advance(2_100)
+  first = 11
+  const before = read()
+  await until(() => origin.count('/live/old13.m4s') === 1, 'the segment is on its way')
+  // 2. It is purged, and the origin has another one.
+  await purge(relais.url, { url: PLAYLIST })
+  name = 'new'
+  const after = read()
+  await until(() => origin.count(PLAYLIST) === 3, 'it is asked for anew')
+  // 3. The segment is here.
+  gate.open()
+  assert.equal(await before, whole(11, 'old'))
+  assert.equal(await after, whole(11, 'new'))
+  await settled(relais)
+  assert.equal(await read(), whole(11, 'new'))
+  assert.equal(origin.count(PLAYLIST), 3)
 })
 
 test('a slice on its way ahead of a viewer is not kept when its film is purged', async (t) => {

@@ -197,3 +197,35 @@ test('parts that may not be kept are not asked for ahead a second time', async (
   assert.equal(origin.count('/13.1.m4s'), 1)
   assert.equal(origin.count('/13.2.m4s') + origin.count('/13.3.m4s'), 0)
 })
+
+test('a HEAD has what a GET would have, and while its origin holds it nobody waits for its place', async (t) => {
+  const origin = await openOrigin(t, (_request, response) => reply(response, playlist(1), TYPE))
+  const relais = await openTestRelais(t, { origins: [origin.url], file: { upstream: { connections: 1 } } })
+  const url = `${relais.url}/p.m3u8`
+  const whole = await get(url)
+  // What is here already is the answer, and what nobody can mean is refused.
+  const here = await get(`${url}?_HLS_msn=13&_HLS_part=0`, { method: 'HEAD' })
+  assert.deepEqual([here.status, here.headers['content-length']], [200, String(whole.body.byteLength)])
+  assert.equal((await get(`${url}?_HLS_msn=99`, { method: 'HEAD' })).status, 400)
+  assert.equal(origin.count(), 1)
+  let held: ServerResponse | undefined
+  origin.answer((_request, response) => {
+    held = response
+  })
+  const waiting = get(`${url}?_HLS_msn=13&_HLS_part=1`, { method: 'HEAD' })
+  await origin.reached(2)
+  origin.answer((_request, response) => reply(response, 'a segment'))
+  assert.equal((await get(`${relais.url}/12.m4s`)).status, 200)
+  assert.ok(held !== undefined)
+  reply(held, playlist(2), TYPE)
+  assert.equal((await waiting).status, 200)
+})
+
+test('a part that is not here is not asked for by one who wants only what is stored', async (t) => {
+  const origin = await openOrigin(t, (_request, response) => reply(response, playlist(0), TYPE))
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  await get(`${relais.url}/p.m3u8`)
+  const headers = { 'cache-control': 'only-if-cached' }
+  assert.equal((await get(`${relais.url}/p.m3u8?_HLS_msn=13&_HLS_part=0`, { headers })).status, 504)
+  assert.equal(origin.count(), 1)
+})

@@ -107,6 +107,13 @@ test('three seconds of parts ahead are in the window, more are not', () => {
   assert.match(outOfWindow(slow, at(104, 5), 0) ?? '', /at most 3 parts/)
 })
 
+test('what is here is in the window, also of a segment that no longer lists the parts it was made of', () => {
+  const bare = mediaFacts(LIVE.replace(/#EXT-X-PART:.*\n/g, ''))
+  assert.equal(outOfWindow(bare, at(103, 9), 0), undefined)
+  assert.equal(answers(bare, at(103, 9)), true)
+  assert.match(outOfWindow(bare, at(104, 6), 0) ?? '', /at most 6 parts ahead/)
+})
+
 test('what was read a while ago lets through what may have come since', () => {
   assert.equal(outOfWindow(facts, at(107), 1), undefined)
   assert.equal(outOfWindow(facts, at(111), 10_000), undefined)

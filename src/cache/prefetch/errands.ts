@@ -135,6 +135,12 @@ export class Errands {
     for (const key of dropCovered(this.#queue, scope)) this.#followers.done(key)
   }
 
+  /** Settles when those of them that are under way have come, or will not; never rejects. Undefined: none is. */
+  landing(keys: readonly CacheKey[]): Promise<unknown> | undefined {
+    const landing = keys.flatMap((key) => this.#onTheRoad.get(key)?.sent.landed ?? [])
+    return landing.length === 0 ? undefined : Promise.all(landing)
+  }
+
   /** A viewer asked for it. */
   used(key: CacheKey): void {
     const unread = this.#unread.size === 0 ? undefined : this.#unread.get(key)

@@ -1,4 +1,6 @@
 /** For whom things are fetched ahead: what all of them have turned away from is for nobody. */
+import { sidOf } from '../../media/cmcd.ts'
+import type { RequestHead } from '../../rfc/heads.ts'
 import type { CacheKey } from '../../store/store.ts'
 
 /** A session of CMCD by its name, or a connection. */
@@ -81,4 +83,9 @@ export class Followers {
     renditions?.delete(rendition)
     if (renditions?.size === 0) this.#byViewer.delete(viewer)
   }
+}
+
+/** A session of CMCD; without, a connection. Undefined: nobody can tell. */
+export function viewerOf({ target, fields, connection }: RequestHead): Viewer | undefined {
+  return sidOf(target, fields) ?? connection
 }

@@ -1,6 +1,6 @@
 /** Ahead of the viewers: what they will ask for next is fetched before they do. */
 import { LRUCache } from 'lru-cache'
-import { type NextObject, sidOf } from '../../media/cmcd.ts'
+import type { NextObject } from '../../media/cmcd.ts'
 import { readCmsdStatic } from '../../media/cmsd.ts'
 import { type ManifestFacts, timingOf } from '../../media/facts.ts'
 import { kindOf, type MediaKind } from '../../media/kind.ts'
@@ -14,8 +14,9 @@ import type { CacheContext } from '../journey.ts'
 import type { PurgeScope } from '../purges/purge-scope.ts'
 import type { Route } from '../routes.ts'
 import { type News, pathOf, type Streams } from '../streams.ts'
+import { Arrivals } from './arrivals.ts'
 import { type ErrandContext, Errands, type PrefetchStats } from './errands.ts'
-import type { Viewer } from './followers.ts'
+import { viewerOf } from './followers.ts'
 import { goalsOf, plainRange } from './goals.ts'
 import type { PrefetchOptions } from './options.ts'
 import { Renditions } from './renditions.ts'
@@ -87,6 +88,7 @@ export class Prefetch {
   readonly #errands: Errands
   readonly #seen = new Seen()
   readonly #renewals = new Renewals()
+  readonly #arrivals: Arrivals
   /** By manifest. */
   readonly #vainUntil = new LRUCache<string, Instant>({ max: MAX_VAIN })
   readonly #asked: Asked[] = []
@@ -96,6 +98,7 @@ export class Prefetch {
     this.#context = context
     this.#isOn = options.segments > 0
     this.#renditions = new Renditions(streams)
+    this.#arrivals = new Arrivals(clock)
     this.#errands = new Errands({ store, clock, share: options.share, send, tallyOf })
     if (this.#isOn) streams.onNews((news) => this.#onNews(news))
   }
@@ -132,9 +135,16 @@ export class Prefetch {
   }
 
   /** Whether a live manifest that a viewer is given fresh is to be asked for anew behind his back. */
-  isDue(route: Route, target: string, { isLive, freshness }: StoredHead, now: Instant): boolean {
-    if (isLive !== true || !this.#isOn || !this.#renewals.isDue(pathOf(target), freshness, now)) return false
-    return (route.source.spare?.(this.#context.options.share) ?? 1) > 0
+  isDue(route: Route, target: string, head: StoredHead, now: Instant): boolean {
+    const { isLive, freshness, askedAt, storedAt } = head
+    if (isLive !== true || !this.#isOn) return false
+    if ((route.source.spare?.(this.#context.options.share) ?? 1) === 0) return false
+    return this.#renewals.isDue(pathOf(target), freshness, askedAt ?? storedAt, now)
+  }
+
+  /** Settles when a version of a manifest that has just come may be shown, soon and in any case. Undefined: at once. */
+  arrivalOf(target: string): Promise<void> | undefined {
+    return this.#arrivals.of(pathOf(target))
   }
 
   /**
@@ -228,7 +238,10 @@ export class Prefetch {
     const watched = this.#renditions.watchedSince(manifest, since)
     const wanted = (upcoming: readonly Upcoming[], fields: Fields): void => {
       const from = { fields, paceMs, manifest, isHint: false, mayBegin: false }
-      this.#errands.forMany(this.#want(upcoming, from))
+      const keys = this.#want(upcoming, from)
+      this.#errands.forMany(keys)
+      const landing = this.#errands.landing(keys)
+      if (landing !== undefined) this.#arrivals.expect(manifest, landing, paceMs)
     }
     if (facts.role === 'media' && facts.live) {
       // Whoever asks for a playlist again and again plays it; who asks once looks what there is.
@@ -269,11 +282,6 @@ export class Prefetch {
     }
     return [...keys]
   }
-}
-
-/** A session of CMCD; without, a connection. Undefined: nobody can tell. */
-function viewerOf({ target, fields, connection }: RequestHead): Viewer | undefined {
-  return sidOf(target, fields) ?? connection
 }
 
 /** What tells one place of a rendition from another. */
