@@ -51,6 +51,9 @@ const OF_ONE_VIEWER: ReadonlySet<string> = new Set([
   'pragma',
 ])
 
+/** What proxies before us add. */
+const OF_PROXIES = ['via', 'forwarded', 'x-forwarded-for'] as const
+
 export interface PrefetchContext extends Pick<CacheContext, 'routeOf' | 'tallyOf'> {
   readonly store: Store
   readonly streams: Streams
@@ -113,7 +116,12 @@ export class Prefetch {
 
   /** A viewer was given something stored. Costs a look into a map; what follows from it is done in a later turn. */
   asked(route: Route, request: RequestHead, head: StoredHead, now: Instant): void {
-    if (!this.#isOn || !PLAYED.has(head.kind) || request.method !== 'GET') return
+    if (!this.#isOn || request.method !== 'GET') return
+    if (!PLAYED.has(head.kind)) {
+      // A playlist may list what by its looks is nothing that is played.
+      this.#errands.used(head.key)
+      return
+    }
     const known = this.#seen.lately(head, request, now)
     if (known !== undefined) {
       // Others stand where he does: what is on its way for them is for him, too, and what was for him no more.
@@ -278,9 +286,11 @@ export class Prefetch {
   }
 }
 
-/** A session of CMCD; without, a connection. Undefined: nobody can tell. */
+/** A session of CMCD; without, a connection. Undefined: nobody can tell, for the connection is of a proxy, and of many. */
 function viewerOf({ target, fields, connection }: RequestHead): Viewer | undefined {
-  return sidOf(target, fields) ?? connection
+  return (
+    sidOf(target, fields) ?? (OF_PROXIES.some((name) => fields[name] !== undefined) ? undefined : connection)
+  )
 }
 
 /** What tells one place of a rendition from another. */
