@@ -1,6 +1,6 @@
 /** Ahead of the viewers: what they will ask for next is fetched before they do. */
 import { LRUCache } from 'lru-cache'
-import { type NextObject, sidOf } from '../../media/cmcd.ts'
+import type { NextObject } from '../../media/cmcd.ts'
 import { readCmsdStatic } from '../../media/cmsd.ts'
 import { type ManifestFacts, timingOf } from '../../media/facts.ts'
 import { kindOf, type MediaKind } from '../../media/kind.ts'
@@ -12,10 +12,11 @@ import type { RangeSpec } from '../../rfc/range.ts'
 import type { CacheKey, Store, StoredHead } from '../../store/store.ts'
 import type { CacheContext } from '../journey.ts'
 import type { Route } from '../routes.ts'
-import type { News, Streams } from '../streams.ts'
+import { type News, pathOf, type Streams } from '../streams.ts'
+import { ABOUT_THE_PLAYER, withoutCmcd } from '../upstream-request.ts'
 import { Arrivals } from './arrivals.ts'
 import { type ErrandContext, Errands, type PrefetchStats } from './errands.ts'
-import type { Viewer } from './followers.ts'
+import { viewerOf } from './followers.ts'
 import { goalsOf, plainRange } from './goals.ts'
 import type { PrefetchOptions } from './options.ts'
 import { Renditions } from './renditions.ts'
@@ -39,6 +40,7 @@ const PLAYED: ReadonlySet<string> = new Set<MediaKind>(['segment', 'text', 'init
 
 /** What speaks for one viewer alone: nothing is asked for on his word that he did not ask for. */
 const OF_ONE_VIEWER: ReadonlySet<string> = new Set([
+  ...ABOUT_THE_PLAYER,
   'authorization',
   'cookie',
   'range',
@@ -50,9 +52,6 @@ const OF_ONE_VIEWER: ReadonlySet<string> = new Set([
   'cache-control',
   'pragma',
 ])
-
-/** What proxies before us add. */
-const OF_PROXIES = ['via', 'forwarded', 'x-forwarded-for'] as const
 
 export interface PrefetchContext extends Pick<CacheContext, 'routeOf' | 'tallyOf'> {
   readonly store: Store
@@ -219,7 +218,7 @@ export class Prefetch {
   /** Of one file in ranges that nothing lists (DASH with an index in the file): as much again as was asked for. */
   #further(request: RequestHead, head: StoredHead): readonly CacheKey[] {
     const range = plainRange(request)
-    const place = placeOf(request.target, '')
+    const place = placeOf(withoutCmcd(request.target), '')
     if (head.sliced === undefined || range === undefined || place === undefined) return []
     const length = (range.last - range.first + 1) * this.#context.options.segments
     const further = { first: range.last + 1, last: range.last + length }
@@ -286,22 +285,10 @@ export class Prefetch {
   }
 }
 
-/** A session of CMCD; without, a connection. Undefined: nobody can tell, for the connection is of a proxy, and of many. */
-function viewerOf({ target, fields, connection }: RequestHead): Viewer | undefined {
-  return (
-    sidOf(target, fields) ?? (OF_PROXIES.some((name) => fields[name] !== undefined) ? undefined : connection)
-  )
-}
-
 /** What tells one place of a rendition from another. */
 function placeWithin({ target, fields }: RequestHead): string {
   const range = fieldValue(fields, 'range')
   return range === undefined ? pathOf(target) : `${pathOf(target)} ${range}`
-}
-
-function pathOf(target: string): string {
-  const question = target.indexOf('?')
-  return question < 0 ? target : target.slice(0, question)
 }
 
 function paceOf(facts: ManifestFacts): number {
