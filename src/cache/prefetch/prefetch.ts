@@ -155,7 +155,10 @@ export class Prefetch {
   hint(request: RequestHead, next: readonly NextObject[]): void {
     const route = this.#context.routeOf(request.target)
     if (!this.#isOn || route === undefined || request.method !== 'GET') return
-    const keys = this.#hinted(route, request, next)
+    // A query of its own would make it another file each time, which an origin would send as often as anybody likes.
+    const queries = ['', queryOf(withoutCmcd(request.target))]
+    const believed = next.filter(({ address }) => queries.includes(queryOf(address)))
+    const keys = this.#hinted(route, request, believed)
     const rendition = this.#renditions.nameOf(request.target)
     this.#errands.add(viewerOf(request), rendition, placeWithin(request), keys)
   }
@@ -289,6 +292,12 @@ export class Prefetch {
 function placeWithin({ target, fields }: RequestHead): string {
   const range = fieldValue(fields, 'range')
   return range === undefined ? pathOf(target) : `${pathOf(target)} ${range}`
+}
+
+/** With its question mark. */
+function queryOf(address: string): string {
+  const question = address.indexOf('?')
+  return question < 0 ? '' : address.slice(question)
 }
 
 function paceOf(facts: ManifestFacts): number {
