@@ -1,7 +1,8 @@
 /** For whom things are fetched ahead: what all of them have turned away from is for nobody. */
 import { sidOf } from '../../media/cmcd.ts'
-import type { RequestHead } from '../../rfc/heads.ts'
+import { fieldValue, type RequestHead } from '../../rfc/heads.ts'
 import type { CacheKey } from '../../store/store.ts'
+import { pathOf } from '../streams.ts'
 
 /** A session of CMCD by its name, or a connection. */
 export type Viewer = string | object
@@ -23,6 +24,12 @@ export function viewerOf({ target, fields, connection }: RequestHead): Viewer | 
   return (
     sidOf(target, fields) ?? (OF_PROXIES.some((name) => fields[name] !== undefined) ? undefined : connection)
   )
+}
+
+/** What tells one place of a rendition from another. */
+export function placeWithin({ target, fields }: RequestHead): string {
+  const range = fieldValue(fields, 'range')
+  return range === undefined ? pathOf(target) : `${pathOf(target)} ${range}`
 }
 
 /** Knows of what is under way alone, so that it holds no more than that comes to. */

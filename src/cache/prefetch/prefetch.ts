@@ -15,8 +15,9 @@ import type { Route } from '../routes.ts'
 import { type News, pathOf, type Streams } from '../streams.ts'
 import { ABOUT_THE_PLAYER, withoutCmcd } from '../upstream-request.ts'
 import { Arrivals } from './arrivals.ts'
+import { believed } from './believed.ts'
 import { type ErrandContext, Errands, type PrefetchStats } from './errands.ts'
-import { viewerOf } from './followers.ts'
+import { placeWithin, viewerOf } from './followers.ts'
 import { goalsOf, plainRange } from './goals.ts'
 import type { PrefetchOptions } from './options.ts'
 import { Renditions } from './renditions.ts'
@@ -155,10 +156,7 @@ export class Prefetch {
   hint(request: RequestHead, next: readonly NextObject[]): void {
     const route = this.#context.routeOf(request.target)
     if (!this.#isOn || route === undefined || request.method !== 'GET') return
-    // A query of its own would make it another file each time, which an origin would send as often as anybody likes.
-    const queries = ['', queryOf(withoutCmcd(request.target))]
-    const believed = next.filter(({ address }) => queries.includes(queryOf(address)))
-    const keys = this.#hinted(route, request, believed)
+    const keys = this.#hinted(route, request, believed(request.target, next))
     const rendition = this.#renditions.nameOf(request.target)
     this.#errands.add(viewerOf(request), rendition, placeWithin(request), keys)
   }
@@ -286,18 +284,6 @@ export class Prefetch {
     }
     return [...keys]
   }
-}
-
-/** What tells one place of a rendition from another. */
-function placeWithin({ target, fields }: RequestHead): string {
-  const range = fieldValue(fields, 'range')
-  return range === undefined ? pathOf(target) : `${pathOf(target)} ${range}`
-}
-
-/** With its question mark. */
-function queryOf(address: string): string {
-  const question = address.indexOf('?')
-  return question < 0 ? '' : address.slice(question)
 }
 
 function paceOf(facts: ManifestFacts): number {
