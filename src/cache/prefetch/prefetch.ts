@@ -21,7 +21,7 @@ import { placeWithin, viewerOf } from './followers.ts'
 import { goalsOf, plainRange } from './goals.ts'
 import type { PrefetchOptions } from './options.ts'
 import { Renditions } from './renditions.ts'
-import { Renewals } from './renewals.ts'
+import { mayBeDue, Renewals } from './renewals.ts'
 import { Seen, type Sight } from './seen.ts'
 
 /** Segments that wait to be looked into; more are not looked into. */
@@ -139,7 +139,7 @@ export class Prefetch {
   /** Whether a live manifest that a viewer is given fresh is to be asked for anew behind his back. */
   isDue(route: Route, target: string, head: StoredHead, now: Instant): boolean {
     const { isLive, freshness, askedAt, storedAt } = head
-    if (isLive !== true || !this.#isOn) return false
+    if (isLive !== true || !this.#isOn || !mayBeDue(freshness, now)) return false
     if ((route.source.spare?.(this.#context.options.share) ?? 1) === 0) return false
     return this.#renewals.isDue(pathOf(target), freshness, askedAt ?? storedAt, now)
   }
