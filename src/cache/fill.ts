@@ -112,6 +112,7 @@ async function renew(
     void context.slices.forget(head)
     return { stored: { head, body: stored.body }, kept: false, withdrawn }
   }
+  if (!context.fence.isGone(head)) context.streams.validated(order.request.target, answer.receivedAt)
   const kept = await context.store.refresh(head)
   return { stored: { head, body: stored.body }, kept }
 }
