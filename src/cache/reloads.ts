@@ -36,13 +36,14 @@ const MAX_PLAYLISTS = 10_000
 
 type Serving = Verdict & { readonly kind: 'serve' | 'serve-stale' }
 
-/** Makes the answer of what is stored. */
+/** Makes the answer of what is stored; `isRenewed`: where that is due it is validated behind the viewer's back. */
 export type Serve = (
   route: Route,
   key: CacheKey,
   request: RequestHead,
   verdict: Serving,
   now: Instant,
+  isRenewed: boolean,
 ) => StoredAnswer
 
 /** What the room gives. */
@@ -84,6 +85,12 @@ export class Reloads {
   /** A write or a purge has made untrue what is known of this playlist. */
   forget(plainKey: CacheKey): void {
     this.#versions.forget(plainKey)
+  }
+
+  /** Whether somebody has this playlist, asked for without directives, renewed part by part. */
+  areUnderWay(plainKey: CacheKey, plain: RequestHead, now: Instant): boolean {
+    const known = this.#versions.newest(plainKey, plain)
+    return known?.facts.canBlockReload === true && this.#hints.isWatched(plainKey, known.facts, now)
   }
 
   /** What memory can answer at once, awaiting nothing; undefined: ask `answer`. */
@@ -155,7 +162,7 @@ export class Reloads {
     const now = this.#context.clock()
     const verdict = decide(route, plain, this.#groups.judged(found), now)
     if (verdict.kind !== 'serve' && verdict.kind !== 'serve-stale') return undefined
-    return this.#serve(route, plainKey, plain, verdict, now)
+    return this.#serve(route, plainKey, plain, verdict, now, wanted === undefined)
   }
 
   async #waited(reload: Reload, wanted: Wanted, request: RequestHead, signal: AbortSignal): Promise<Answer> {
@@ -187,7 +194,7 @@ export class Reloads {
       const missing = store.peek(key, plain)
       if (missing !== undefined && !this.#forgetting.isUntrue(missing.head)) {
         const verdict = decide(route, plain, missing, clock())
-        if (verdict.kind === 'serve') return this.#serve(route, key, asked, verdict, clock())
+        if (verdict.kind === 'serve') return this.#serve(route, key, asked, verdict, clock(), false)
       }
       const { passes } = this.#walks
       if (look > MAX_LOOKS || passes.has(key, asked, clock()) || passes.has(plainKey, plain, clock()))
