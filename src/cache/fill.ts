@@ -60,7 +60,8 @@ async function ask(
   const asked = validators === undefined ? request : conditional(request, validators)
   let response: UpstreamResponse
   try {
-    const manner = { urgency: urgencyOf(order.request), held: order.held }
+    const { held, urged } = order
+    const manner = { urgency: urgencyOf(order.request), urged, held }
     response = withoutCookies(route, await route.source.fetch(asked, signal, manner))
   } catch (error) {
     if (opening === undefined || !isRangeLie(error)) throw error

@@ -17,6 +17,7 @@ import type { Sent } from './prefetch/errands.ts'
 import { isFarAhead } from './range-choice.ts'
 import type { Route } from './routes.ts'
 import { standIn } from './stand-in.ts'
+import { urgencyOf } from './upstream-request.ts'
 
 /** How a flight sets out. */
 export interface Setting {
@@ -89,7 +90,7 @@ export class Walks {
     const { route, key, request, fwd, fallback, signal } = walk
     let filled: Filled
     try {
-      filled = await flight.wait(part, signal)
+      filled = await flight.wait(part, signal, () => urgencyOf(request))
     } catch (error) {
       const stale = signal.aborted ? undefined : standIn(this.#context, fallback, request)
       if (stale !== undefined) return stale
@@ -167,7 +168,11 @@ export class Walks {
     const isWanted = (): boolean =>
       isBehind || isExpected?.() === true || flight === undefined || flight.isAwaited
     const order = { route, key, request, stored, isWanted, held, isAhead }
-    flight = this.#flights.start(key, (signal) => fill(this.#context, order, signal), this.#context.clock())
+    flight = this.#flights.start(
+      key,
+      (signal, urged) => fill(this.#context, { ...order, urged }, signal),
+      this.#context.clock(),
+    )
     const { plainKey, wanted } = held ?? {}
     if (plainKey !== undefined && wanted !== undefined) this.#held.add(plainKey, key, wanted, flight)
     return flight
