@@ -9,7 +9,7 @@ import type { Slices } from './slices.ts'
 /** Of a sliced body the first bytes wanted are had before the head leaves. Undefined: look again. */
 export async function begun(
   slices: Slices,
-  context: Pick<FillContext, 'node' | 'addresses' | 'manifests' | 'named'>,
+  context: FillContext,
   route: Route,
   request: RequestHead,
   answer: StoredAnswer,

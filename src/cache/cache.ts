@@ -233,15 +233,19 @@ export class Cache {
     request: RequestHead,
     verdict: Verdict & { kind: 'serve' | 'serve-stale' },
     now: Instant,
+    isRenewed = true,
   ): StoredAnswer {
     const { stored } = verdict
     this.prefetch.asked(route, request, stored.head, now)
     const ttl = remainingSeconds(stored.head.freshness, now)
-    if (!isReload(request) && this.prefetch.isDue(route, request.target, stored.head, now))
+    const isDue = isRenewed && this.prefetch.isDue(route, request.target, stored.head, now)
+    // Who waits for its next part brings the next version of a playlist as soon as there is one.
+    if (isDue && !this.#reloads.areUnderWay(key, request, now))
       this.#walks.validateBehind(route, key, request, stored)
     if (verdict.kind === 'serve')
       return { kind: 'stored', outcome: 'hit', stored, status: { hit: true, ttl } }
-    if (verdict.why === 'stale-while-revalidate') this.#walks.validateBehind(route, key, request, stored)
+    if (isRenewed && verdict.why === 'stale-while-revalidate')
+      this.#walks.validateBehind(route, key, request, stored)
     return { kind: 'stored', outcome: 'stale', stored, status: { hit: true, ttl, detail: verdict.why } }
   }
 }

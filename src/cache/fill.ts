@@ -16,6 +16,7 @@ import type { FillContext, Filled, Journey, Order } from './journey.ts'
 import { relocated } from './localised.ts'
 import { collect } from './manifest-body.ts'
 import { bindingValidator, opened, openingRange, ranged } from './opening.ts'
+import { unspoilt } from './other-origins.ts'
 import { renewedFields, theirs } from './renewed-fields.ts'
 import type { Route } from './routes.ts'
 import { isSliceable } from './slice.ts'
@@ -28,7 +29,9 @@ const SET_COOKIE: ReadonlySet<string> = new Set(['set-cookie'])
 /** Sets out. The outcome rejects with a RelaisError, or with the signal's reason when nobody waited any more. */
 export function fill(context: FillContext, order: Order, signal: AbortSignal): Journey {
   const landed = Promise.withResolvers<void>()
-  const outcome = ask(context, order, openingRange(context, order), signal, landed.resolve)
+  const outcome = unspoilt(context, order.route, order.request.target, signal, () =>
+    ask(context, order, openingRange(context, order), signal, landed.resolve),
+  )
   const before = order.stored?.head
   outcome.then(
     (filled) => {
@@ -57,7 +60,8 @@ async function ask(
   const asked = validators === undefined ? request : conditional(request, validators)
   let response: UpstreamResponse
   try {
-    const manner = { urgency: urgencyOf(order.request), held: order.held }
+    const { held, urged } = order
+    const manner = { urgency: urgencyOf(order.request), urged, held }
     response = withoutCookies(route, await route.source.fetch(asked, signal, manner))
   } catch (error) {
     if (opening === undefined || !isRangeLie(error)) throw error

@@ -2,6 +2,7 @@
 import { type Instant, isMissing, type RequestHead } from '../rfc/heads.ts'
 import { matches } from '../rfc/vary.ts'
 import type { CacheKey, StoredResponse } from '../store/store.ts'
+import type { Urgency } from '../upstream/source.ts'
 import type { Filled, Journey } from './journey.ts'
 
 /** Who waits for a flight: the one who caused it, or one who came later. */
@@ -14,6 +15,7 @@ export type Part = 'leader' | 'follower'
 export class Flight {
   readonly #journey: Journey
   readonly #controller: AbortController
+  readonly #urge: () => void
   readonly setOutAt: Instant
   #waiting = 0
   #filled: Filled | undefined
@@ -21,9 +23,10 @@ export class Flight {
   #isLeaderHere = true
   #isKnownToBeThere = false
 
-  constructor(journey: Journey, controller: AbortController, setOutAt: Instant) {
+  constructor(journey: Journey, controller: AbortController, urge: () => void, setOutAt: Instant) {
     this.#journey = journey
     this.#controller = controller
+    this.#urge = urge
     this.setOutAt = setOutAt
     journey.outcome.then(
       (filled) => {
@@ -82,9 +85,13 @@ export class Flight {
     return !this.#isKnownToBeThere || !isMissing(head.status)
   }
 
-  /** Waits for the head. Rejects with what went wrong, or with the signal's reason when the viewer leaves first. */
-  async wait(part: Part, signal: AbortSignal): Promise<Filled> {
+  /**
+   * Waits for the head. Rejects with what went wrong, or with the signal's reason when the viewer leaves first. `urgencyOf`
+   * is asked while that matters: where one is in a hurry all are helped.
+   */
+  async wait(part: Part, signal: AbortSignal, urgencyOf?: () => Urgency): Promise<Filled> {
     this.#waiting++
+    if (this.isPending && urgencyOf?.() === 'now') this.#urge()
     const { promise, resolve, reject } = Promise.withResolvers<Filled>()
     const leave = (): void => reject(signal.reason)
     signal.addEventListener('abort', leave, { once: true })
@@ -162,10 +169,15 @@ export class Flights {
     return flights
   }
 
-  /** `setOutAt`: absent where nothing is ever told apart by it. */
-  start(key: CacheKey, journey: (signal: AbortSignal) => Journey, setOutAt: Instant = 0): Flight {
+  /** `urged` settles when somebody in a hurry waits for it. `setOutAt`: absent where nothing is ever told apart by it. */
+  start(
+    key: CacheKey,
+    journey: (signal: AbortSignal, urged: Promise<void>) => Journey,
+    setOutAt: Instant = 0,
+  ): Flight {
     const controller = new AbortController()
-    const flight = new Flight(journey(controller.signal), controller, setOutAt)
+    const urged = Promise.withResolvers<void>()
+    const flight = new Flight(journey(controller.signal, urged.promise), controller, urged.resolve, setOutAt)
     this.#byKey.set(key, [...this.of(key), flight])
     flight.landed.then(() => this.#remove(key, flight))
     return flight

@@ -50,13 +50,18 @@ export class Hints {
     this.#watched.set(playlist, { fields, at })
   }
 
+  /** Whether somebody has done so lately. */
+  isWatched(playlist: CacheKey, { targetDurationMs }: HlsMediaFacts, now: Instant): boolean {
+    const watched = this.#watched.get(playlist)
+    return watched !== undefined && now - watched.at <= WATCHED_TARGET_DURATIONS * targetDurationMs
+  }
+
   /** A version came; never throws. */
   learn({ stream }: News, playlist: CacheKey, facts: HlsMediaFacts): void {
     this.#letGo(playlist, facts)
     const watched = this.#watched.get(playlist)
     const now = this.#context.clock()
-    if (!facts.live || watched === undefined) return
-    if (now - watched.at > WATCHED_TARGET_DURATIONS * facts.targetDurationMs) return
+    if (!facts.live || watched === undefined || !this.isWatched(playlist, facts, now)) return
     if ((this.#declinedUntil.get(playlist) ?? 0) > now) return
     // Who needs credentials is not asked in their name.
     const { fields } = watched

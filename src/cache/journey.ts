@@ -112,6 +112,8 @@ export interface Order {
   readonly isWanted: () => boolean
   /** The origin holds the request until there is something to say. */
   readonly held?: HeldFill | undefined
+  /** Settles when somebody in a hurry waits for it; absent: nobody joins. */
+  readonly urged?: Promise<void> | undefined
   /** Nobody asked for it yet: it is asked for without anyone's credentials. */
   readonly isAhead?: boolean
 }

@@ -1,6 +1,7 @@
-/** Asking the other origins of a route, where one lags behind or stands still. */
+/** Asking the other origins of a route, where one lags behind, stands still, or sends what is of no use. */
+import { type ErrorName, RelaisError } from '../errors.ts'
 import { withoutDirectives } from '../media/directives.ts'
-import { type ManifestFacts, timingOf } from '../media/facts.ts'
+import { type ManifestFacts, type StreamTiming, timingOf } from '../media/facts.ts'
 import { isManifest } from '../media/kind.ts'
 import { compare, type Progress } from '../media/progress.ts'
 import type { Instant } from '../rfc/heads.ts'
@@ -8,6 +9,7 @@ import type { UpstreamResponse } from '../upstream/source.ts'
 import { recognise } from './first-chunk.ts'
 import type { CacheContext, Order } from './journey.ts'
 import { collect } from './manifest-body.ts'
+import type { Route } from './routes.ts'
 import { shared } from './upstream-request.ts'
 
 /** When a stream says nothing of its pace. */
@@ -16,6 +18,9 @@ const USUAL_PACE_MS = 6_000
 const LONG_PACES = 3
 /** What says less than was said so long ago is believed all the same: else its viewers would wait for ever. */
 const LONGEST_REFUSAL_MS = 30_000
+
+/** What is heard of only when the head has come, so that the road has asked nobody else for it. */
+const SPOILT: ReadonlySet<ErrorName> = new Set(['BAD_MANIFEST', 'READ_TIMEOUT', 'RESPONSE_INCOMPLETE'])
 
 /** The furthest that a stream has come. */
 export interface Known {
@@ -55,6 +60,30 @@ export async function elsewhere(
   return undefined
 }
 
+/**
+ * What `ask` brings; where an origin answered with what is none of it or breaks off, that one is asked last for a pace, and
+ * the next one asked, each once. Rejects as the last one did.
+ */
+export async function unspoilt<Came>(
+  context: Pick<CacheContext, 'streams' | 'onTrouble'>,
+  route: Route,
+  target: string,
+  signal: AbortSignal,
+  ask: () => Promise<Came>,
+): Promise<Came> {
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      const isSpoilt = error instanceof RelaisError && SPOILT.has(error.code) && !signal.aborted
+      const from = isSpoilt ? error.nextHop : undefined
+      const paceMs = paceOfTiming(context.streams.timingOf(target))
+      if (from === undefined || route.source.demote?.(from, paceMs) !== true) throw error
+      context.onTrouble(`${from} sent what is of no use, and the next origin is asked`, error, target)
+    }
+  }
+}
+
 export function progressOf(known: Known, came: ManifestFacts, now: Instant): Progress {
   const keptForMs = now - known.movedAt
   const progress = compare(known.facts, came, keptForMs)
@@ -64,7 +93,10 @@ export function progressOf(known: Known, came: ManifestFacts, now: Instant): Pro
 
 /** In milliseconds. */
 export function paceOf(facts: ManifestFacts): number {
-  const timing = timingOf(facts)
+  return paceOfTiming(timingOf(facts))
+}
+
+function paceOfTiming(timing: StreamTiming | undefined): number {
   return (
     timing?.targetDurationMs ?? timing?.segmentDurationMs ?? timing?.minimumUpdatePeriodMs ?? USUAL_PACE_MS
   )

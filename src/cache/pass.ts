@@ -5,6 +5,7 @@ import type { Held } from '../upstream/source.ts'
 import type { PassedAnswer } from './answer.ts'
 import type { FillContext } from './journey.ts'
 import { localised } from './localised.ts'
+import { unspoilt } from './other-origins.ts'
 import type { Route } from './routes.ts'
 import { passedOn, urgencyOf } from './upstream-request.ts'
 
@@ -13,7 +14,7 @@ import { passedOn, urgencyOf } from './upstream-request.ts'
  * when the viewer leaves before the head has come.
  */
 export async function pass(
-  context: Pick<FillContext, 'node' | 'addresses' | 'manifests' | 'named'>,
+  context: FillContext,
   route: Route,
   request: RequestHead,
   signal: AbortSignal,
@@ -23,8 +24,10 @@ export async function pass(
 ): Promise<PassedAnswer> {
   const asked = passedOn(route, request, context.node)
   const manner = { readers: 'one', urgency: urgencyOf(request), held } as const
-  const came = await route.source.fetch(asked, signal, manner)
-  const response = await localised(context, request, came)
-  const status = { hit: false, fwd, fwdStatus: response.head.status, collapsed }
-  return { kind: 'passed', outcome: 'pass', response, told: came.head, status }
+  return await unspoilt(context, route, request.target, signal, async () => {
+    const came = await route.source.fetch(asked, signal, manner)
+    const response = await localised(context, request, came)
+    const status = { hit: false, fwd, fwdStatus: response.head.status, collapsed }
+    return { kind: 'passed', outcome: 'pass', response, told: came.head, status } as const
+  })
 }

@@ -25,6 +25,7 @@ import { cacheKey } from './key.ts'
 import { pass } from './pass.ts'
 import { type PlaylistVersion, PlaylistVersions } from './playlist-versions.ts'
 import type { PurgeScope } from './purges/purge-scope.ts'
+import { ofThisPart } from './recent-part.ts'
 import type { Recollection } from './recollection.ts'
 import { type Reload, ReloadWords, readReload } from './reload.ts'
 import type { Route } from './routes.ts'
@@ -37,14 +38,18 @@ const MAX_PLAYLISTS = 10_000
 
 type Serving = Verdict & { readonly kind: 'serve' | 'serve-stale' }
 
-/** Makes the answer of what is stored. */
+/** Makes the answer of what is stored; `isRenewed`: where that is due it is validated behind the viewer's back. */
 export type Serve = (
   route: Route,
   key: CacheKey,
   request: RequestHead,
   verdict: Serving,
   now: Instant,
+  isRenewed: boolean,
 ) => StoredAnswer
+
+/** Answers a request for the playlist as it is. */
+type Ask = (request: RequestHead) => Promise<Answer>
 
 /** What the room gives. */
 export interface ReloadContext {
@@ -92,6 +97,12 @@ export class Reloads {
     this.#versions.forgetCovered(scope)
   }
 
+  /** Whether somebody has this playlist, asked for without directives, renewed part by part. */
+  areUnderWay(plainKey: CacheKey, plain: RequestHead, now: Instant): boolean {
+    const known = this.#versions.newest(plainKey, plain)
+    return known?.facts.canBlockReload === true && this.#hints.isWatched(plainKey, known.facts, now)
+  }
+
   /** What memory can answer at once, awaiting nothing; undefined: ask `answer`. */
   immediate(route: Route, request: RequestHead): StoredAnswer | undefined {
     const reload = this.#read(route, request)
@@ -107,12 +118,7 @@ export class Reloads {
    * Rejects with BAD_DIRECTIVES for what no viewer of this playlist can mean, with another RelaisError where there is no answer,
    * and with the signal's reason. `ask` answers a request for the playlist as it is.
    */
-  async answer(
-    route: Route,
-    request: RequestHead,
-    signal: AbortSignal,
-    ask: (request: RequestHead) => Promise<Answer>,
-  ): Promise<Answer> {
+  async answer(route: Route, request: RequestHead, signal: AbortSignal, ask: Ask): Promise<Answer> {
     await this.#recall(route, request)
     const reload = this.#read(route, request)
     if (reload === undefined) return ask(request)
@@ -120,7 +126,7 @@ export class Reloads {
     const answer =
       reload.wanted === undefined
         ? await ask(reload.plain)
-        : await this.#waited(reload, reload.wanted, request, signal)
+        : await this.#waited(reload, reload.wanted, request, signal, ask)
     if (answer.kind !== 'stored' || reload.directives.skip === undefined) return answer
     return { ...answer, stored: await this.#deltas.of(answer.stored) }
   }
@@ -153,18 +159,43 @@ export class Reloads {
 
   #served(reload: Reload, found: StoredResponse): StoredAnswer | undefined {
     const { route, plain, plainKey, wanted } = reload
-    if (this.#forgetting.isUntrue(found.head)) return undefined
-    if (wanted !== undefined) {
-      const version = this.#versions.of(plainKey, found.head)
-      if (version === undefined || !answers(version.facts, wanted)) return undefined
-    }
+    const version = this.#answering(reload, found)
+    const isAnswer = wanted === undefined || version !== undefined
+    if (this.#forgetting.isUntrue(found.head) || !isAnswer) return undefined
     const now = this.#context.clock()
-    const verdict = decide(route, plain, this.#groups.judged(found), now)
-    if (verdict.kind !== 'serve' && verdict.kind !== 'serve-stale') return undefined
-    return this.#serve(route, plainKey, plain, verdict, now)
+    const judged = this.#groups.judged(found)
+    // What a write to its group has made untrue is not taken for recent.
+    const recent =
+      judged === found && version !== undefined ? ofThisPart(found, version.facts, now) : undefined
+    const verdict = decide(route, plain, judged, now)
+    const taken =
+      verdict.kind === 'validate' || verdict.kind === 'fill' ? decide(route, plain, recent, now) : verdict
+    if (taken.kind !== 'serve' && taken.kind !== 'serve-stale') return undefined
+    return this.#serve(route, plainKey, plain, { ...taken, stored: judged }, now, wanted === undefined)
   }
 
-  async #waited(reload: Reload, wanted: Wanted, request: RequestHead, signal: AbortSignal): Promise<Answer> {
+  /** The version that is stored there, where it holds what is waited for. */
+  #answering({ plainKey, wanted }: Reload, { head }: StoredResponse): PlaylistVersion | undefined {
+    const version = wanted === undefined ? undefined : this.#versions.of(plainKey, head)
+    return version !== undefined && wanted !== undefined && answers(version.facts, wanted)
+      ? version
+      : undefined
+  }
+
+  /** Whether what is stored holds what is waited for, and may be used when its origin has confirmed it. */
+  #isToBeValidated(reload: Reload, found: StoredResponse): boolean {
+    if (this.#forgetting.isUntrue(found.head) || this.#answering(reload, found) === undefined) return false
+    const { kind } = decide(reload.route, reload.plain, this.#groups.judged(found), this.#context.clock())
+    return kind === 'validate' || kind === 'fill'
+  }
+
+  async #waited(
+    reload: Reload,
+    wanted: Wanted,
+    request: RequestHead,
+    signal: AbortSignal,
+    ask: Ask,
+  ): Promise<Answer> {
     const { route, plainKey, plain } = reload
     const { store, clock } = this.#context
     const since = clock()
@@ -177,6 +208,8 @@ export class Reloads {
       const found = store.peek(plainKey, plain) ?? got
       const served = found === undefined ? undefined : this.#served(reload, found)
       if (served !== undefined) return served
+      // It is there, and has only to be validated: the origin need not be asked for all of it, nor for each part.
+      if (found !== undefined && this.#isToBeValidated(reload, found)) return ask(plain)
       const known = this.#versions.newest(plainKey, plain)
       // Looking again is no circle as long as the playlist goes on.
       if (known !== undefined && (furthest === undefined || edgeOrder(known.facts, furthest) > 0)) {
@@ -193,7 +226,7 @@ export class Reloads {
       const missing = store.peek(key, plain)
       if (missing !== undefined && !this.#forgetting.isUntrue(missing.head)) {
         const verdict = decide(route, plain, missing, clock())
-        if (verdict.kind === 'serve') return this.#serve(route, key, asked, verdict, clock())
+        if (verdict.kind === 'serve') return this.#serve(route, key, asked, verdict, clock(), false)
       }
       const { passes } = this.#walks
       if (look > MAX_LOOKS || passes.has(key, asked, clock()) || passes.has(plainKey, plain, clock()))

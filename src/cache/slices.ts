@@ -167,7 +167,7 @@ export class Slices {
   async #wait(claim: Claim, flight: Flight, part: Part, signal: AbortSignal): Promise<Had> {
     let filled: Filled
     try {
-      filled = await flight.wait(part, signal)
+      filled = await flight.wait(part, signal, () => urgencyOf(claim.request))
     } catch (error) {
       if (error instanceof SliceError && error.reason !== 'refused') await this.#givenUp(claim, error.reason)
       throw error
@@ -229,8 +229,8 @@ export class Slices {
 
   #start(claim: Claim, index: number): Flight {
     const key = sliceKey(claim.head.key, claim.sliced, index)
-    return this.#flights.start(key, (signal) =>
-      this.#journey((land) => this.#ask(claim, index, signal, land)),
+    return this.#flights.start(key, (signal, urged) =>
+      this.#journey((land) => this.#ask(claim, index, signal, urged, land)),
     )
   }
 
@@ -252,13 +252,14 @@ export class Slices {
     { route, request, head, sliced }: Claim,
     index: number,
     signal: AbortSignal,
+    urged: Promise<void>,
     land: () => void,
   ): Promise<Filled> {
     const range = rangeOfSlice(sliced, index)
     const forAll = asForAll(head, shared(route, request, this.#context.node), route.cookies)
     const asked = ranged(forAll, range, bindingValidator(head.fields))
     const response = await route.source
-      .fetch(asked, signal, { urgency: urgencyOf(request) })
+      .fetch(asked, signal, { urgency: urgencyOf(request), urged })
       .catch((error: unknown) => {
         throw isRangeLie(error) ? new SliceError('unranged', error.message) : error
       })

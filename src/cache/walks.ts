@@ -18,6 +18,7 @@ import { covers, type PurgeScope } from './purges/purge-scope.ts'
 import { isFarAhead } from './range-choice.ts'
 import type { Route } from './routes.ts'
 import { standIn } from './stand-in.ts'
+import { urgencyOf } from './upstream-request.ts'
 
 /** How a flight sets out. */
 export interface Setting {
@@ -95,7 +96,7 @@ export class Walks {
     const { route, key, request, fwd, fallback, signal } = walk
     let filled: Filled
     try {
-      filled = await flight.wait(part, signal)
+      filled = await flight.wait(part, signal, () => urgencyOf(request))
     } catch (error) {
       const stale = signal.aborted ? undefined : standIn(this.#context, fallback, request)
       if (stale !== undefined) return stale
@@ -175,7 +176,11 @@ export class Walks {
     const { clock, fence } = this.#context
     const mark = fence.depart()
     const order = { route, key, request, stored, mark, isWanted, held, isAhead }
-    flight = this.#flights.start(key, (signal) => fill(this.#context, order, signal), clock())
+    flight = this.#flights.start(
+      key,
+      (signal, urged) => fill(this.#context, { ...order, urged }, signal),
+      clock(),
+    )
     void flight.landed.then(() => fence.arrive(mark))
     const { plainKey, wanted } = held ?? {}
     if (plainKey !== undefined && wanted !== undefined) this.#held.add(plainKey, key, wanted, flight)

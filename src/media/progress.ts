@@ -1,5 +1,6 @@
 /** Whether a manifest that came is ahead of the one that is kept: a live stream never goes backwards for a viewer. */
 import type { Instant } from '../rfc/heads.ts'
+import { edge, wentBackMs } from './dash-edge.ts'
 import type { DashFacts, HlsMediaFacts, HlsMultivariantFacts, ManifestFacts } from './facts.ts'
 
 /**
@@ -24,7 +25,7 @@ export function compare(kept: ManifestFacts, came: ManifestFacts, keptForMs: num
     case 'media':
       return kept.role === 'media' ? compareMedia(kept, came, keptForMs) : 'restarted'
     case 'presentation':
-      return kept.role === 'presentation' ? comparePresentations(kept, came) : 'restarted'
+      return kept.role === 'presentation' ? comparePresentations(kept, came, keptForMs) : 'restarted'
     case 'patch':
       return kept.role === 'patch' && kept.publishTime === came.publishTime ? 'same' : 'newer'
     case 'multivariant':
@@ -110,12 +111,13 @@ export function edgeOrder(a: HlsMediaFacts, b: HlsMediaFacts): number {
   return a.lastSequence - b.lastSequence || a.openParts.length - b.openParts.length
 }
 
-function comparePresentations(kept: DashFacts, came: DashFacts): Progress {
+function comparePresentations(kept: DashFacts, came: DashFacts, keptForMs: number): Progress {
   if (kept.availabilityStartAt !== came.availabilityStartAt && kept.live && came.live) return 'restarted'
   if (kept.id !== came.id) return 'restarted'
   if (kept.publishedAt !== undefined && came.publishedAt !== undefined) {
     const ahead = came.publishedAt - kept.publishedAt
-    if (ahead !== 0) return ahead > 0 ? 'newer' : 'older'
+    if (ahead > 0) return publishedLater(kept, came, keptForMs)
+    if (ahead < 0) return 'older'
   }
   const ahead = came.periods.length > 0 ? comparePeriods(kept, came) || edge(came) - edge(kept) : 0
   if (ahead !== 0) return ahead > 0 ? 'newer' : 'older'
@@ -123,19 +125,21 @@ function comparePresentations(kept: DashFacts, came: DashFacts): Progress {
   return 'same'
 }
 
+/**
+ * Of a stream whose start of availability stays, only its timelines tell that it began anew. Each origin publishes by its
+ * own clock: one that is a few segments behind lags, and less than one segment is a correction.
+ */
+function publishedLater(kept: DashFacts, came: DashFacts, keptForMs: number): Progress {
+  const backMs = kept.live && came.live ? wentBackMs(kept, came) : 0
+  const segmentMs = kept.segmentDurationMs ?? 0
+  if (backMs === 0 || backMs < segmentMs) return 'newer'
+  const isGivenUp = keptForMs > GIVEN_UP_PACES * (paceOf(kept) ?? segmentMs)
+  return backMs > GIVEN_UP_PACES * segmentMs || isGivenUp ? 'restarted' : 'older'
+}
+
 /** By the start of the last Period; 0 where one does not say. */
 function comparePeriods(kept: DashFacts, came: DashFacts): number {
   return (came.periods.at(-1)?.startMs ?? 0) - (kept.periods.at(-1)?.startMs ?? 0)
-}
-
-/** How many segments the timelines have gone through; 0 where there are none. */
-function edge({ representations }: DashFacts): number {
-  return representations.reduce((furthest, { template }) => {
-    const last = template?.timeline?.runs.at(-1)
-    if (template === undefined || last === undefined) return furthest
-    const end = Number(last.start + last.duration * BigInt(last.count ?? 1)) / template.timescale
-    return Math.max(furthest, end)
-  }, 0)
 }
 
 function compareMultivariant(kept: HlsMultivariantFacts, came: HlsMultivariantFacts): Progress {

@@ -67,19 +67,20 @@ export class Budget {
   /**
    * Waits for a place: the urgent first, else first come, first served; of four places one at least goes to who has
    * waited longest. Rejects with CONNECTION_LIMIT when too many wait already or it takes too long, and with the
-   * signal's reason.
+   * signal's reason. Who waits already is one of the urgent as soon as `urged` settles.
    */
   async acquire(
     readers: Readers,
     name: string,
     signal: AbortSignal,
     urgency: Urgency = 'soon',
+    urged?: Promise<void>,
   ): Promise<Permit> {
     signal.throwIfAborted()
     const line = this.#waiting[readers]
     if (line.size > 0 || !this.#hasPlace(readers)) {
       if (line.size >= this.#options.queue) throw limit(name, `${line.size} wait already`)
-      await this.#wait(readers, urgency, name, signal)
+      await this.#wait(readers, urgency, name, signal, urged)
     } else {
       this.#held[readers]++
     }
@@ -87,7 +88,13 @@ export class Budget {
   }
 
   /** Settles when a place is held. */
-  #wait(readers: Readers, urgency: Urgency, name: string, signal: AbortSignal): Promise<void> {
+  #wait(
+    readers: Readers,
+    urgency: Urgency,
+    name: string,
+    signal: AbortSignal,
+    urged: Promise<void> | undefined,
+  ): Promise<void> {
     const line = this.#waiting[readers]
     const { queueTimeoutMs } = this.#options
     return new Promise((resolve, reject) => {
@@ -116,6 +123,9 @@ export class Budget {
       signal.addEventListener('abort', giveUp, { once: true })
       line.add(waiter)
       if (urgency === 'now') this.#urgent[readers].add(waiter)
+      void urged?.then(() => {
+        if (line.has(waiter)) this.#urgent[readers].add(waiter)
+      })
     })
   }
 

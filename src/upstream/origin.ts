@@ -8,7 +8,7 @@ import { isDeclined, retryAfterSeconds, retryAtOf } from './declined.ts'
 import { exchange } from './exchange.ts'
 import { Passage } from './passage.ts'
 import { faultOf } from './response-fault.ts'
-import type { Held, Manner, Readers, Source, UpstreamResponse, Urgency } from './source.ts'
+import type { Held, Manner, Source, UpstreamResponse } from './source.ts'
 import { upstreamError } from './upstream-error.ts'
 
 /** What one origin was asked and gave. */
@@ -91,7 +91,8 @@ export class Origin implements Source {
   async fetch(request: RequestHead, signal: AbortSignal, manner: Manner = {}): Promise<UpstreamResponse> {
     const path = request.target.split('?', 1)[0] ?? ''
     if (!this.#circuit.isPassable(path)) throw this.#unavailable()
-    const permit = await this.#admitted(manner, signal)
+    const { budget } = manner.held === undefined ? this.#context : this.#context.held
+    const permit = await this.#placed(budget, signal, manner)
     try {
       // The circuit may have opened while this request waited for its place.
       if (!this.#circuit.enter(path)) throw this.#unavailable()
@@ -106,7 +107,7 @@ export class Origin implements Source {
   async admit(target: string, signal: AbortSignal): Promise<Passage> {
     const path = target.split('?', 1)[0] ?? ''
     if (!this.#circuit.isPassable(path)) throw this.#unavailable()
-    const permit = await this.#placed(this.#context.floorBudget, 'all', signal, 'soon')
+    const permit = await this.#placed(this.#context.floorBudget, signal, {})
     if (!this.#circuit.enter(path)) {
       permit.release()
       throw this.#unavailable()
@@ -136,14 +137,10 @@ export class Origin implements Source {
     }
   }
 
-  async #admitted({ readers = 'all', urgency = 'soon', held }: Manner, signal: AbortSignal): Promise<Permit> {
-    const { budget } = held === undefined ? this.#context : this.#context.held
-    return await this.#placed(budget, readers, signal, urgency)
-  }
-
-  async #placed(budget: Budget, readers: Readers, signal: AbortSignal, urgency: Urgency): Promise<Permit> {
+  async #placed(budget: Budget, signal: AbortSignal, manner: Manner): Promise<Permit> {
+    const { readers = 'all', urgency, urged } = manner
     try {
-      return await budget.acquire(readers, this.name, signal, urgency)
+      return await budget.acquire(readers, this.name, signal, urgency, urged)
     } catch (error) {
       if (!signal.aborted) this.#refused++
       throw error

@@ -27,6 +27,8 @@ export interface Manner {
   readonly readers?: Readers
   /** Absent: nobody is in a hurry. */
   readonly urgency?: Urgency
+  /** Settles when somebody in a hurry waits for it as well, and never rejects; absent: nobody joins. */
+  readonly urged?: Promise<void> | undefined
   /** The answerer may let it wait; absent: it is to answer at once. */
   readonly held?: Held | undefined
 }

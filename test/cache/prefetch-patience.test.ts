@@ -1,7 +1,7 @@
 /** What is asked for ahead of viewers asks no more of a troubled origin than viewers would, and stands behind them. */
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { until } from '../support/barrier.ts'
 import { get } from '../support/client.ts'
 import { openOrigin, reply } from '../support/origin.ts'
@@ -67,4 +67,58 @@ test('what is fetched ahead stands in line behind viewers, in however great a hu
     reply(held.get(path) ?? assert.fail(path), 'segment', { 'cache-control': 'max-age=60' })
   }
   await Promise.all([busy, patient])
+})
+
+/** One thing is fetched ahead at a time, and what ends with `slow` is held. */
+async function openSlow(t: TestContext, slow: string) {
+  const held: (() => void)[] = []
+  const origin = await openOrigin(t, (request, response) => {
+    const target = request.url ?? ''
+    if (target.endsWith('.m3u8')) return reply(response, vod(20))
+    if (target.endsWith(slow)) return held.push(() => reply(response, 'slow'))
+    return reply(response, 'segment')
+  })
+  const file = { prefetch: { segments: 1, share: 1 } }
+  const relais = await openTestRelais(t, { origins: [origin.url], file })
+  await get(`${relais.url}/film/low.m3u8`)
+  const names = async (path: string, next: string): Promise<void> => {
+    await get(relais.url + path, { headers: { 'cmcd-request': `nor="${next}"` } })
+  }
+  /** It comes, later than a segment lasts. */
+  const land = async (): Promise<void> => {
+    relais.clock.advance(6_100)
+    for (const answer of held.splice(0)) answer()
+    await idle(relais)
+  }
+  return { held, origin, relais, names, land }
+}
+
+test('what a player names and is slow delays no segment that is listed, and only what players name is left alone for a while', async (t) => {
+  const { held, origin, relais, names, land } = await openSlow(t, '/slow.ts')
+  await names('/film/cover.ts', 'slow.ts')
+  await until(() => held.length === 1, 'it is on its way')
+  await get(`${relais.url}/film/s0.ts`)
+  await until(() => origin.count('/film/s1.ts') === 1, 'what is listed is fetched beside it')
+  await until(async () => (await relais.stats()).fills === 1, 'it has come, and what was named has not')
+  await land()
+  await get(`${relais.url}/film/s3.ts`)
+  await until(() => origin.count('/film/s4.ts') === 1, 'and after it')
+  await idle(relais)
+  await names('/film/cover.ts', 'other.ts')
+  await until(async () => (await relais.stats()).prefetch.refused === 1, 'no more of that kind')
+  relais.clock.advance(2_000)
+  await names('/film/cover.ts', 'other.ts')
+  await until(() => origin.count('/film/other.ts') === 1, 'until some time has passed')
+  await idle(relais)
+})
+
+test('a segment that is slow speaks for its origin when it is listed, though a player has named it as well', async (t) => {
+  const { held, origin, relais, names, land } = await openSlow(t, '/s1.ts')
+  await names('/film/s0.ts', 's1.ts')
+  await until(() => held.length === 1, 'it is on its way')
+  await until(async () => (await relais.stats()).cmcd.reports === 1, 'the player is heard')
+  await land()
+  await get(`${relais.url}/film/s5.ts`)
+  await until(async () => (await relais.stats()).prefetch.refused === 1, 'the origin is left alone')
+  assert.equal(origin.count('/film/s6.ts'), 0)
 })

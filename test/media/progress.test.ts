@@ -130,6 +130,63 @@ test('another start of availability is a restart', () => {
   assert.deepEqual([compare(one, two, 0), compare(one, one, 0)], ['restarted', 'same'])
 })
 
+/** Published at a second of a day. */
+function published(second: number, timeline: string, period?: string) {
+  return mpd(`publishTime="${new Date(second * 1000).toISOString()}"`, timeline, period)
+}
+
+test('an MPD that is published later and whose timeline went back is a restart, though nothing else has changed', () => {
+  const kept = published(100, '<S t="80" d="2" r="9"/>')
+  assert.equal(compare(kept, published(102, '<S t="82" d="2" r="9"/>'), 2_000), 'newer')
+  assert.equal(compare(kept, published(102, '<S t="0" d="2"/>'), 2_000), 'restarted')
+  assert.equal(
+    compare(kept, published(102, '<S t="0" d="2" r="-1"/>'), 2_000),
+    'newer',
+    'it goes by the clock',
+  )
+  assert.equal(
+    compare(kept, published(102, '<S t="80" d="2" r="8"/><S d="1"/>'), 2_000),
+    'newer',
+    'corrected',
+  )
+})
+
+test('an origin that publishes later and is a few segments behind lags, until nobody has said more for three segments', () => {
+  const kept = published(100, '<S t="80" d="2" r="9"/>')
+  const behind = published(101, '<S t="78" d="2" r="9"/>')
+  assert.equal(compare(kept, behind, 6_000), 'older')
+  assert.equal(compare(kept, behind, 6_001), 'restarted')
+})
+
+test('neither a Period that departs nor one that begins is a restart, one that lies before all others is', () => {
+  const two = '<S t="0" d="2" r="40"/>'
+  const program = published(100, two, 'id="b" start="PT100S"')
+  const advertisement = '<S t="0" d="2"/>'
+  assert.equal(compare(program, published(102, advertisement, 'id="c" start="PT182S"'), 0), 'newer', 'begins')
+  const announced = dashFacts(
+    `<MPD type="dynamic" publishTime="1970-01-01T00:01:40Z"><Period id="a" start="PT0S"/><Period id="b" start="PT100S">
+    <AdaptationSet><SegmentTemplate media="$Time$"><SegmentTimeline>${two}</SegmentTimeline></SegmentTemplate>
+    <Representation id="v"/></AdaptationSet></Period></MPD>`,
+  )
+  assert.equal(compare(announced, published(102, two, 'id="a" start="PT0S"'), 0), 'newer', 'departs')
+  assert.equal(compare(program, published(102, advertisement, 'id="a" start="PT0S"'), 0), 'restarted')
+})
+
+test('a representation that comes late, or starts to be listed, does not make a restart of an MPD', () => {
+  const sets = (video: string, audio: string) =>
+    ['video', 'audio'].map((id, at) => {
+      const timeline = [video, audio][at]
+      const times = `<SegmentTemplate media="$Time$"><SegmentTimeline>${timeline}</SegmentTimeline></SegmentTemplate>`
+      return timeline === '' ? '' : `<AdaptationSet>${times}<Representation id="${id}"/></AdaptationSet>`
+    })
+  const at = (second: number, video: string, audio: string) =>
+    dashFacts(
+      `<MPD type="dynamic" publishTime="1970-01-01T00:01:${second}Z"><Period id="p" start="PT0S">${sets(video, audio).join('')}</Period></MPD>`,
+    )
+  const kept = at(40, '<S t="80" d="2" r="9"/>', '<S t="70" d="2" r="9"/>')
+  assert.equal(compare(kept, at(42, '', '<S t="72" d="2" r="9"/>'), 0), 'newer')
+})
+
 test('an MPD stalls when its timeline is not written on, and never when its numbers go by the clock', () => {
   assert.equal(isStalled(mpd(''), 0, 3001), true)
   assert.equal(isStalled(mpd(''), 0, 3000), false)

@@ -140,6 +140,58 @@ test('a viewer whose picture is about to stop is asked for before those who have
   )
 })
 
+test('who waits already moves forward when somebody in a hurry joins him', async () => {
+  const budget = budgetOf(1)
+  const [held] = await take(budget, 'all', 1)
+  const order: string[] = []
+  const urged = Promise.withResolvers<void>()
+  const waiting = ['first', 'second', 'urged'].map(async (name) => {
+    const isUrged = name === 'urged' ? urged.promise : undefined
+    const permit = await budget.acquire('all', 'origin', NEVER, 'soon', isUrged)
+    order.push(name)
+    permit.release()
+  })
+  urged.resolve()
+  await urged.promise
+  held?.release()
+  await Promise.all(waiting)
+  assert.deepEqual(order, ['urged', 'first', 'second'])
+})
+
+test('who was let in, or has left, is not urged any more', async () => {
+  const budget = budgetOf(1)
+  const [held] = await take(budget, 'all', 1)
+  const urged = Promise.withResolvers<void>()
+  const leaving = new AbortController()
+  const left = budget.acquire('all', 'origin', leaving.signal, 'soon', urged.promise)
+  leaving.abort(new Error('gone'))
+  await assert.rejects(left, /gone/)
+  urged.resolve()
+  await urged.promise
+  const next = budget.acquire('all', 'origin', NEVER)
+  held?.release()
+  await next
+  assert.deepEqual([budget.used, budget.waiting], [1, 0])
+})
+
+test('a viewer whose picture is about to stop moves the fill forward that he joins', async (t) => {
+  const { held, origin, relais } = await openBusy(t, { connections: 1 })
+  const first = get(`${relais.url}/held1.ts`)
+  await origin.reached(1)
+  const others: Promise<unknown>[] = []
+  const waiting = async (): Promise<number> => (await relais.stats()).waiting
+  for (const [index, target] of ['/calm.ts', '/shared.ts', '/shared.ts?CMCD=su'].entries()) {
+    others.push(get(relais.url + target))
+    await until(async () => (await waiting()) === index + 2, 'it waits as well')
+  }
+  held.open()
+  await Promise.all([first, ...others])
+  assert.deepEqual(
+    origin.asked.map(({ target }) => target),
+    ['/held1.ts', '/shared.ts', '/calm.ts'],
+  )
+})
+
 test('where there is one place only, both may have it', async () => {
   const budget = budgetOf(1)
   const [alone] = await take(budget, 'one', 1)

@@ -2,11 +2,11 @@
 import { isFresh } from '../../rfc/freshness.ts'
 import type { Clock, Instant, RequestHead } from '../../rfc/heads.ts'
 import type { CacheKey, Store, StoredHead } from '../../store/store.ts'
-import type { Source } from '../../upstream/source.ts'
 import type { Filled } from '../journey.ts'
 import { dropCovered, type PurgeScope } from '../purges/purge-scope.ts'
 import type { Route } from '../routes.ts'
 import { Followers, type Viewer } from './followers.ts'
+import { Patience, type Word } from './patience.ts'
 import { noneAhead, type Tally } from './tally.ts'
 
 /** That wait for their turn. */
@@ -19,9 +19,6 @@ const MAX_UNREAD = 4096
 const MAX_UNREAD_HINTS = 512
 /** How many of these are looked at when another one is sent. */
 const LOOKED_AT = 8
-/** How long an origin that was slow is left alone, doubled each time. */
-const LEAST_PAUSE_MS = 2_000
-const LONGEST_PAUSE_MS = 60_000
 
 /** One thing to fetch ahead. */
 export interface Errand {
@@ -67,6 +64,14 @@ export interface PrefetchStats extends Readonly<Tally> {
   readonly refused: number
 }
 
+/** What is under way. */
+interface Road {
+  readonly sent: Sent
+  readonly controller: AbortController
+  /** Whom its slowness speaks of. */
+  word: Word
+}
+
 /** What was sent and nobody has asked for. */
 interface Unread {
   readonly tally: Tally
@@ -79,12 +84,11 @@ export class Errands {
   readonly #context: ErrandContext
   readonly #followers = new Followers()
   readonly #queue = new Map<CacheKey, Errand>()
-  readonly #onTheRoad = new Map<CacheKey, { readonly sent: Sent; readonly controller: AbortController }>()
+  readonly #onTheRoad = new Map<CacheKey, Road>()
   /** The first is the oldest. */
   readonly #unread = new Map<CacheKey, Unread>()
   #unreadHints = 0
-  readonly #underWay = new Map<Source, number>()
-  readonly #pauses = new Map<Source, { until: Instant; ms: number }>()
+  readonly #patience = new Patience()
   readonly #total = noneAhead()
   #refused = 0
 
@@ -100,14 +104,18 @@ export class Errands {
   /** Does nothing for what is stored, fresh or not. */
   want(errand: Errand): void {
     const { key, isHint } = errand
-    if (this.#context.store.has(key) || this.#onTheRoad.has(key)) return
+    const road = this.#onTheRoad.get(key)
+    // A player has named what is listed as well.
+    if (road !== undefined && !isHint) road.word = 'listed'
+    if (road !== undefined || this.#context.store.has(key)) return
     if (isHint && this.#unreadHints >= MAX_UNREAD_HINTS) this.#countWasted(LOOKED_AT)
     const isFull = this.#queue.size >= (isHint ? MAX_QUEUED_HINTS : MAX_QUEUED) && !this.#queue.has(key)
     if (isFull || (isHint && this.#unreadHints >= MAX_UNREAD_HINTS)) {
       this.#refused++
       return
     }
-    this.#queue.set(key, errand)
+    const isListed = !isHint || this.#queue.get(key)?.isHint === false
+    this.#queue.set(key, { ...errand, isHint: !isListed })
     this.#sendSome()
   }
 
@@ -167,36 +175,36 @@ export class Errands {
 
   #sendSome(): void {
     for (const [key, errand] of this.#queue) {
-      const { source } = errand.route
-      const underWay = this.#underWay.get(source) ?? 0
-      const now = this.#context.clock()
-      const isPaused = (this.#pauses.get(source)?.until ?? 0) > now
-      const spare = isPaused || now > errand.until ? 0 : (source.spare?.(this.#context.share) ?? 1)
-      // Its turn comes when one of those that are under way has landed.
-      if (underWay > 0 && spare > 0 && underWay >= spare) continue
+      const { clock, share } = this.#context
+      const now = clock()
+      const isLate = now > errand.until
+      const turn = isLate ? 'never' : this.#patience.turn(errand.route.source, wordOf(errand), share, now)
+      if (turn === 'later') continue
       this.#queue.delete(key)
-      if (spare > 0) this.#send(errand, underWay)
+      if (turn === 'now') this.#send(errand)
       else this.#refused++
       if (!this.#onTheRoad.has(key)) this.#followers.done(key)
     }
   }
 
-  #send(errand: Errand, underWay: number): void {
+  #send(errand: Errand): void {
     const { key, route, request } = errand
     const { source } = route
+    const word = wordOf(errand)
     if (this.#context.store.has(key)) return
     const startedAt = this.#context.clock()
     const controller = new AbortController()
     const sent = this.#context.send(errand, controller.signal)
     if (sent === undefined) return
-    this.#onTheRoad.set(key, { sent, controller })
+    const road: Road = { sent, controller, word }
+    this.#onTheRoad.set(key, road)
     const { isHint } = errand
     const unread: Unread = { tally: this.#context.tallyOf(request.target), isHint, freshUntil: undefined }
     this.#total.sent++
     unread.tally.sent++
     this.#countWasted(LOOKED_AT)
     this.#remember(key, unread)
-    this.#underWay.set(source, underWay + 1)
+    this.#patience.began(source, word)
     let freshUntil: Instant | undefined
     let hasFailed = false
     const came = sent.head.then(
@@ -207,7 +215,7 @@ export class Errands {
         hasFailed = true
         this.#lost(key, unread)
         // Who asks for it will be told himself; here it only says that the origin is in no state for more.
-        if (!controller.signal.aborted) this.#pause(source)
+        if (!controller.signal.aborted) this.#patience.pause(source, road.word, this.#context.clock())
       },
     )
     void Promise.all([came, sent.landed]).then(() => {
@@ -215,14 +223,12 @@ export class Errands {
       this.#followers.done(key)
       if (freshUntil === undefined) this.#lost(key, unread)
       else unread.freshUntil = freshUntil
-      const left = (this.#underWay.get(source) ?? 1) - 1
-      if (left > 0) this.#underWay.set(source, left)
-      else this.#underWay.delete(source)
+      this.#patience.ended(source, word)
       if (!controller.signal.aborted) {
-        const isSlow = this.#context.clock() - startedAt > errand.paceMs
+        const now = this.#context.clock()
         const isWell = !hasFailed && freshUntil !== undefined
-        if (isSlow) this.#pause(source)
-        else if (isWell && (this.#pauses.get(source)?.until ?? 0) <= startedAt) this.#pauses.delete(source)
+        if (now - startedAt > errand.paceMs) this.#patience.pause(source, road.word, now)
+        else if (isWell) this.#patience.forgive(source, road.word, startedAt)
       }
       this.#sendSome()
     })
@@ -259,12 +265,6 @@ export class Errands {
     if (isHint) this.#unreadHints--
   }
 
-  #pause(source: Source): void {
-    const before = this.#pauses.get(source)?.ms ?? LEAST_PAUSE_MS / 2
-    const ms = Math.min(before * 2, LONGEST_PAUSE_MS)
-    this.#pauses.set(source, { until: this.#context.clock() + ms, ms })
-  }
-
   /** Of the oldest ones. What is stale or gone unread was fetched for nobody. */
   #countWasted(most: number): void {
     const now = this.#context.clock()
@@ -278,4 +278,8 @@ export class Errands {
     const [oldest] = this.#unread
     if (this.#unread.size >= MAX_UNREAD && oldest !== undefined) this.#lost(...oldest)
   }
+}
+
+function wordOf({ isHint }: Errand): Word {
+  return isHint ? 'hinted' : 'listed'
 }
