@@ -25,6 +25,8 @@ export interface Member extends Scored {
   readonly state: MemberState
   /** The busiest of what it has: 0 is idle, 1 is all it can do. */
   readonly load: number
+  /** The part of its keys that its runners-up are asked for, because it is busier than the others: 0 to 1. */
+  readonly shed: number
   /** When it became an owner here; -Infinity: it was there before this node. */
   readonly joinedAt: number
 }
@@ -50,6 +52,7 @@ export function memberOf(
     weight: 1,
     state: 'active',
     load: 0,
+    shed: 0,
     joinedAt: Number.NEGATIVE_INFINITY,
     ...known,
     host: URL.parse(known.url)?.hostname ?? known.url,
