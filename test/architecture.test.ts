@@ -15,7 +15,8 @@ const ROWS: readonly (readonly string[])[] = [
   ['http', 'ops'],
   ['cache'],
   ['siblings'],
-  ['upstream', 'store', 'media'],
+  // What a purge is lies as low as this, for the cache applies it and the siblings carry it.
+  ['upstream', 'store', 'media', 'purge'],
   ['rfc', 'errors', 'quantities'],
 ]
 
