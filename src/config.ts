@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { RouteOptions } from './cache/options.ts'
 import { helpText, readArguments, readEnvironment } from './config/arguments.ts'
+import { problemsOfCluster } from './config/cluster.ts'
 import { parseJson } from './config/json.ts'
 import type { Problem } from './config/problem.ts'
 import { problemsOfAliases, problemsOfRoutes, settledAlias, settledRoute } from './config/routes.ts'
@@ -81,6 +82,8 @@ function settleAll(
   input: ConfigInput,
 ): { problems: readonly Problem[]; config: Config | undefined } {
   const written = withSettings(withMachineDefaults(file, input), settings)
+  const isNamed =
+    (isObject(file) && file.node !== undefined) || settings.some(({ path }) => path[0] === 'node')
   const problems: Problem[] = []
   const settled = settle(configNode, written, '', problems)
   if (isObject(settled))
@@ -88,6 +91,7 @@ function settleAll(
       ...problemsOfRoutes(settled.routes),
       ...problemsOfAliases(settled.addresses, settled.routes),
       ...problemsOfNoRoutes(settled),
+      ...problemsOfCluster(settled.cluster, isNamed ? settled.node : undefined),
     )
   if (problems.length > 0)
     return { problems: problems.map((problem) => withSource(problem, settings)), config: undefined }
@@ -127,7 +131,7 @@ function withSource(problem: Problem, settings: readonly Setting[]): Problem {
 }
 
 function whole(config: Config): Config {
-  const { addresses, memory, disk, demo, routes } = config
+  const { addresses, memory, disk, cluster, demo, routes } = config
   return {
     ...withoutSchema(config),
     routes: routes.length === 0 ? routesOfDemo(demo) : routes.map(settledRoute),
@@ -138,6 +142,7 @@ function whole(config: Config): Config {
       path: disk.path === 'none' ? null : disk.path,
       maxEntryBytes: Math.min(disk.maxEntryBytes, disk.maxBytes),
     },
+    cluster,
     demo,
   }
 }

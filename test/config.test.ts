@@ -8,51 +8,11 @@ import { fileURLToPath } from 'node:url'
 import { Value } from 'typebox/value'
 import { rowsOf, schemaText, withTables } from '../scripts/config-docs.ts'
 import { SETTABLE } from '../src/config/settings.ts'
-import {
-  type Config,
-  type ConfigInput,
-  demoRoute,
-  describeConfig,
-  describeProblem,
-  readConfig,
-} from '../src/config.ts'
+import { type Config, demoRoute, describeConfig, readConfig } from '../src/config.ts'
 import { parseDuration, parseSize } from '../src/quantities.ts'
+import { configOf, type Given, inputOf, problemsOf, routed } from './support/configured.ts'
 
 const ORIGIN = ['--origin', 'http://origin:9000']
-
-interface Given {
-  readonly argv?: readonly string[]
-  readonly env?: Readonly<Record<string, string>>
-  /** The text of the file, or what becomes the text. */
-  readonly file?: unknown
-}
-
-function inputOf({ argv = [], env = {}, file }: Given): ConfigInput {
-  return {
-    argv: file === undefined ? argv : ['--config', 'relais.json', ...argv],
-    env,
-    hostname: 'edge-1.example',
-    homeDirectory: '/home/relais',
-    readFile: (path) => {
-      assert.equal(path, 'relais.json')
-      return typeof file === 'string' ? file : JSON.stringify(file)
-    },
-  }
-}
-
-function configOf(given: Given): Config {
-  const read = readConfig(inputOf(given))
-  assert.equal(read.kind, 'config', JSON.stringify(read))
-  return read.kind === 'config' ? read.config : assert.fail()
-}
-
-function problemsOf(given: Given): string[] {
-  const read = readConfig(inputOf(given))
-  assert.equal(read.kind, 'problems', JSON.stringify(read))
-  return read.kind === 'problems' ? read.problems.map(describeProblem) : assert.fail()
-}
-
-const routed = (more: object): object => ({ routes: [{ prefix: '/', origins: ['http://o'] }], ...more })
 
 test('one origin is enough: everything else has a default', () => {
   assert.deepEqual(configOf({ argv: ORIGIN }), {
@@ -96,6 +56,7 @@ test('one origin is enough: everything else has a default', () => {
     cmsd: true,
     log: { level: 'info', access: true },
     ops: { trusted: ['127.0.0.0/8', '::1/128'], token: null },
+    cluster: undefined,
     demo: undefined,
   })
 })
@@ -245,7 +206,7 @@ test('every problem is listed at once, with its place', () => {
     '--prot: expected a known option, perhaps --port, came an unknown one',
     '--memory: expected a value, came nothing',
     'RELAIS_LOGLEVEL: expected a known variable, perhaps RELAIS_LOG_LEVEL, came an unknown one',
-    'cashe: expected one of the keys $schema, node, cmsd, listen, routes, memory, disk, slices, addresses, prefetch, upstream, http, cmcd, log, ops, demo, came the unknown key "cashe"',
+    'cashe: expected one of the keys $schema, node, cmsd, listen, routes, memory, disk, slices, addresses, prefetch, cluster, upstream, http, cmcd, log, ops, demo, came the unknown key "cashe"',
     'listen.hots: expected a known key, perhaps "host", came the unknown key "hots"',
     'listen.port: expected a whole number from 0 to 65535, came 70000',
     'routes[0].prefix: expected a path that begins with "/", has no "?", "#", "//", quote, "." and ".." segments, and is not Relais\' own, came "live"',
@@ -367,6 +328,12 @@ test('what is printed for --check means the same, and hides the token', (t: Test
 
 /** What nothing can stand in for. */
 const REQUIRED = [
+  'cluster.secret',
+  'cluster.listen.host',
+  'cluster.siblings[].id',
+  'cluster.siblings[].url',
+  'cluster.dns.name',
+  'cluster.nats.servers',
   'routes[].prefix',
   'routes[].origins',
   'addresses.aliases[].url',

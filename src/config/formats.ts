@@ -33,6 +33,10 @@ export const FORMATS: Readonly<Record<string, Format>> = {
     expected: 'an http or https URL of scheme, host and port alone',
     matches: (value) => isOriginUrl(value) && /^[a-z]+:\/\/[^/]+\/?$/i.test(value),
   },
+  'nats-url': {
+    expected: 'a URL of scheme nats or tls, host and port alone',
+    matches: (value) => /^(?:nats|tls):\/\/[^\s/?#@]+$/i.test(value) && URL.canParse(value),
+  },
   'ip-block': {
     expected: 'an IP address or a block such as "10.0.0.0/8" or "fd00::/8"',
     matches: isIpBlock,

@@ -18,6 +18,7 @@ export function shown(value: unknown): string {
 
 /** The same for what must not be seen in a terminal or a log. */
 export function hidden(value: unknown): string {
+  if (value === undefined) return 'nothing'
   return typeof value === 'string' ? `a string of ${value.length} characters` : typeof value
 }
 

@@ -51,7 +51,8 @@ export function settledRoute(route: RouteOptions): RouteOptions {
   return { ...route, prefix: asPrefix(route.prefix) ?? route.prefix, origins }
 }
 
-function repeated(
+/** A problem for each value that stands in the list before; undefined is none. */
+export function repeated(
   values: readonly (string | undefined)[],
   pathOf: (index: number) => string,
   expected: string,

@@ -18,6 +18,7 @@ import {
   listenOptions,
 } from '../http/options.ts'
 import { type LogOptions, logOptions, type OpsOptions, opsOptions } from '../ops/options.ts'
+import { type ClusterOptions, clusterOptions } from '../siblings/options.ts'
 import { type DiskOptions, diskOptions, type MemoryOptions, memoryOptions } from '../store/options.ts'
 import { type UpstreamOptions, upstreamOptions } from '../upstream/options.ts'
 
@@ -71,6 +72,7 @@ export const configSchema = Type.Object(
     slices: sliceOptions,
     addresses: addressOptions,
     prefetch: prefetchOptions,
+    cluster: Type.Optional(clusterOptions),
     upstream: upstreamOptions,
     http: httpOptions,
     cmcd: cmcdOptions,
@@ -96,6 +98,8 @@ export interface Config {
   readonly slices: SliceOptions
   readonly addresses: AddressOptions
   readonly prefetch: PrefetchOptions
+  /** Undefined: this node is alone. */
+  readonly cluster: ClusterOptions | undefined
   readonly upstream: UpstreamOptions
   readonly http: HttpOptions
   readonly cmcd: CmcdOptions

@@ -81,6 +81,24 @@ export const SETTABLE: readonly Settable[] = [
     form: 'TOKEN',
     help: 'the bearer token of /stats and /-/',
   },
+  {
+    path: ['cluster', 'secret'],
+    variable: 'RELAIS_CLUSTER_SECRET',
+    form: 'SECRET',
+    help: 'what siblings know each other by',
+  },
+  {
+    path: ['cluster', 'nats', 'password'],
+    variable: 'RELAIS_NATS_PASSWORD',
+    form: 'PASSWORD',
+    help: 'the password of cluster.nats.user',
+  },
+  {
+    path: ['cluster', 'nats', 'token'],
+    variable: 'RELAIS_NATS_TOKEN',
+    form: 'TOKEN',
+    help: 'the token of the NATS servers',
+  },
 ]
 
 export function settingOf(settable: Settable, written: readonly string[], from: string): Setting {
