@@ -50,5 +50,7 @@ export interface Carrier {
   appendPurges(): void
   /** What a sibling has applied, as it says itself. */
   positionsOf(id: string): Positions | undefined
+  /** Resolves when nothing that was begun is under way. */
+  settled(): Promise<void>
   close(): Promise<void>
 }

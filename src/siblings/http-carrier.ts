@@ -71,10 +71,15 @@ export class HttpCarrier implements Carrier {
     return this.#others().find((peer) => peer.id === id)?.positions
   }
 
+  async settled(): Promise<void> {
+    // What is under way may begin more.
+    while (this.#running.size > 0) await Promise.all(this.#running)
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
     this.#context.caller.close()
-    await Promise.all(this.#running)
+    await this.settled()
   }
 
   /** With those that are new, and without those that are no longer there. */
@@ -164,10 +169,10 @@ export class HttpCarrier implements Carrier {
     try {
       while (performance.now() < deadline && !this.#isClosed) {
         const body = { positions: book.positions }
+        const before = JSON.stringify(body.positions)
         const question = { url, method: 'POST', target: PURGES_SINCE_PATH, body } as const
         const batch = readBatch(await caller.ask({ ...question, timeoutMs: BATCH_TIMEOUT_MS }))
         if (batch === undefined) throw new Error(`${url} answered what is no batch of purges`)
-        const before = JSON.stringify(book.positions)
         await book.take(batch)
         // All of it was known, or none of it fits.
         if (JSON.stringify(book.positions) === before) return

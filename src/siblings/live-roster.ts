@@ -99,6 +99,13 @@ export class LiveRoster implements Roster {
     return true
   }
 
+  /** What this node is, once that is known in full. */
+  describe({ id, url, publicUrl, zone, weight }: SelfDescription): void {
+    const { state, joinedAt, load } = this.#self
+    this.#self = memberOf({ id, url, publicUrl, zone, weight, state, joinedAt, load })
+    this.#settle()
+  }
+
   /** What this node says of itself. */
   declare(state: DeclaredState): void {
     if (state === this.#self.state) return

@@ -16,13 +16,14 @@ const NEWS = 0.5
 export class LoadMeter {
   readonly #counters: () => LoadCounters
   readonly #capacityBps: number
-  #loop: EventLoopUtilization = performance.eventLoopUtilization()
+  readonly #utilization: () => number
   #last: { readonly at: Instant; readonly counters: LoadCounters } | undefined
   #figures: LoadFigures
 
-  /** `capacityBps` in bytes a second. */
-  constructor(counters: () => LoadCounters, capacityBps: number) {
+  /** `capacityBps` in bytes a second; `utilization` is how busy the processor was since it was asked last, 0 to 1. */
+  constructor(counters: () => LoadCounters, capacityBps: number, utilization = loopUtilization()) {
     this.#counters = counters
+    this.#utilization = utilization
     this.#capacityBps = capacityBps
     this.#figures = { inflight: 0, egressBps: 0, capacityBps, elu: 0, missesPerSecond: 0 }
   }
@@ -33,13 +34,12 @@ export class LoadMeter {
 
   /** To be called each second or so. */
   measure(now: Instant): void {
-    const counters = this.#counters()
-    const loop = performance.eventLoopUtilization()
+    // A copy: whoever counts may go on with the same object.
+    const counters = { ...this.#counters() }
+    const utilization = this.#utilization()
     const before = this.#last
     this.#last = { at: now, counters }
     const { egressBps, missesPerSecond } = this.#figures
-    const elu = performance.eventLoopUtilization(loop, this.#loop).utilization
-    this.#loop = loop
     const seconds = before === undefined ? 0 : (now - before.at) / 1000
     // The clock was set, or nothing was counted yet.
     if (before === undefined || seconds <= 0) return
@@ -47,9 +47,20 @@ export class LoadMeter {
       inflight: counters.inflight,
       egressBps: smooth(egressBps, (counters.bytesOut - before.counters.bytesOut) / seconds),
       capacityBps: this.#capacityBps,
-      elu: smooth(this.#figures.elu, Number.isNaN(elu) ? 0 : Math.min(1, elu)),
+      elu: smooth(this.#figures.elu, Math.min(1, utilization)),
       missesPerSecond: smooth(missesPerSecond, (counters.misses - before.counters.misses) / seconds),
     }
+  }
+}
+
+/** Of the event loop of this thread, which is all that a node has. */
+function loopUtilization(): () => number {
+  let before: EventLoopUtilization = performance.eventLoopUtilization()
+  return () => {
+    const now = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(now, before)
+    before = now
+    return Number.isNaN(utilization) ? 0 : utilization
   }
 }
 

@@ -36,6 +36,8 @@ export interface NewsDeskContext {
   readonly auth: PeerAuth
   readonly book: PurgeBook
   own(): SiblingState
+  /** This sibling was told the state of this node. */
+  onAsked(peer: string): void
   /** Why somebody was not believed. */
   onRefused(peer: string | undefined, reason: string): void
 }
@@ -65,6 +67,7 @@ export class NewsDesk {
     }
     const { status, json } = await this.#read(method, target, parsed(body))
     const reply = replyOf(status, json)
+    if (target === STATE_PATH && peer !== undefined) this.#context.onAsked(peer)
     const signature = auth.signAnswer(verdict.nonce, status, reply.body)
     return { ...reply, fields: { ...reply.fields, [AUTH_FIELD]: signature } }
   }

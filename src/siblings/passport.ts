@@ -5,8 +5,8 @@ import { readState, type SiblingState } from './sibling-state.ts'
 
 /** Of two with one name the one that began later is believed; the other has so long to fall silent. */
 const OVERLAP_MS = 3_000
-/** The same fault is said again after so long. */
-const SAID_AGAIN_AFTER_MS = 600_000
+/** A name that nobody was heard by for so long is anybody's again. */
+const VACANT_AFTER_MS = 15_000
 const MAX_REMEMBERED = 1_000
 
 export interface PassportContext {
@@ -22,12 +22,12 @@ interface Holder {
   /** Who had the name before; heard again after a while, there are two. */
   readonly before: string | undefined
   readonly since: Instant
+  readonly heardAt: Instant
 }
 
 export class PassportControl {
   readonly #context: PassportContext
   readonly #holders = new Map<string, Holder>()
-  readonly #said = new Map<string, Instant>()
   #refused = 0
 
   constructor(context: PassportContext) {
@@ -44,50 +44,51 @@ export class PassportControl {
     const { id, instance, cluster } = this.#context
     const read = readState(message, cluster)
     const where = from === undefined ? '' : ` at ${from.url}`
-    if ('bad' in read) return this.#refuse(`${read.id ?? 'a sibling'}${where} is refused: ${read.bad}`, now)
+    if ('bad' in read) return this.#refuse(`${read.id ?? 'a sibling'}${where} is refused: ${read.bad}`)
     const { state } = read
     if (state.id === id) {
       if (state.instance === instance) return 'self'
       const which = from === undefined ? state.url : from.url
       return this.#refuse(
         `another node at ${which} is called ${id} as this one is, and is refused: each needs a name of its own`,
-        now,
       )
     }
     if (from?.id !== undefined && from.id !== state.id) {
       const line = `expected ${from.id} at ${from.url}, and ${state.id} answers there: it is refused`
-      return this.#refuse(line, now)
+      return this.#refuse(line)
     }
-    if (!this.#isAlone(state, now)) {
-      const line = `two nodes are called ${state.id}, one of them at ${state.url}: the older one is refused`
-      return this.#refuse(line, now)
+    switch (this.#standing(state, now)) {
+      case 'alone':
+        return state
+      case 'late':
+        return 'refused'
+      case 'twin':
+        return this.#refuse(
+          `two nodes are called ${state.id}: the one at ${state.url} is refused, for the other began later`,
+        )
     }
-    return state
   }
 
-  #isAlone({ id, instance }: SiblingState, now: Instant): boolean {
+  /** `late`: the last word of a life that is over. `twin`: a life goes on that should be over. */
+  #standing({ id, instance }: SiblingState, now: Instant): 'alone' | 'late' | 'twin' {
     const holder = this.#holders.get(id)
-    if (holder?.instance === instance) return true
-    // One that began anew: its last life may still have a word on the way.
-    if (holder?.before === instance) {
-      if (now - holder.since > OVERLAP_MS) return false
-      return false
-    }
+    const isOver = holder?.before === instance && now - holder.heardAt < VACANT_AFTER_MS
+    if (isOver) return now - holder.since > OVERLAP_MS ? 'twin' : 'late'
+    const isSame = holder?.instance === instance
     this.#holders.delete(id)
-    this.#holders.set(id, { instance, before: holder?.instance, since: now })
+    this.#holders.set(id, {
+      instance,
+      before: isSame ? holder.before : holder?.instance,
+      since: isSame ? holder.since : now,
+      heardAt: now,
+    })
     forgetFirst(this.#holders)
-    return true
+    return 'alone'
   }
 
-  #refuse(line: string, now: Instant): 'refused' {
+  #refuse(line: string): 'refused' {
     this.#refused++
-    const saidAt = this.#said.get(line)
-    if (saidAt === undefined || Math.abs(now - saidAt) >= SAID_AGAIN_AFTER_MS) {
-      this.#said.delete(line)
-      this.#said.set(line, now)
-      forgetFirst(this.#said)
-      this.#context.onRefused(line)
-    }
+    this.#context.onRefused(line)
     return 'refused'
   }
 }
