@@ -5,8 +5,10 @@ import type { Positions } from './purge-log.ts'
 /** The positions of each live sibling, by its id. */
 export type LivePositions = () => ReadonlyMap<string, Positions>
 
+type Place = Pick<PurgeRule, 'by' | 'sequence'>
+
 interface Waiting {
-  readonly rule: PurgeRule
+  readonly rule: Place
   readonly done: (laggards: readonly string[]) => void
 }
 
@@ -19,7 +21,7 @@ export class Acknowledgements {
   }
 
   /** The ids of those who did not say within this time that they applied it; empty: all did. Who dies meanwhile is not waited for. */
-  waitFor(rule: PurgeRule, ms: number): Promise<readonly string[]> {
+  waitFor(rule: Place, ms: number): Promise<readonly string[]> {
     const laggards = this.#laggards(rule)
     if (laggards.length === 0 || ms <= 0) return Promise.resolve(laggards)
     return new Promise((resolve) => {
@@ -41,7 +43,7 @@ export class Acknowledgements {
     for (const { rule, done } of this.#waiting) if (this.#laggards(rule).length === 0) done([])
   }
 
-  #laggards({ by, sequence }: PurgeRule): readonly string[] {
+  #laggards({ by, sequence }: Place): readonly string[] {
     return [...this.#live()].filter(([, positions]) => (positions[by] ?? 0) < sequence).map(([id]) => id)
   }
 }

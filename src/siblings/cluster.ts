@@ -1,6 +1,6 @@
 /** This node among its siblings: who is there, who fills what, and which purges are in force everywhere. */
 import { randomUUID } from 'node:crypto'
-import type { PurgeOrder, PurgeRule } from '../purge/purge-rule.ts'
+import type { PurgeRule } from '../purge/purge-rule.ts'
 import type { Clock, Instant } from '../rfc/heads.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import { everySecond, within } from './beat.ts'
@@ -38,7 +38,7 @@ export interface ClusterContext {
   readonly release: string
   readonly clock: Clock
   readonly log: ClusterLog
-  /** Remembers purges, and has them applied. */
+  /** What was purged. What this node gives out is to be recorded there. */
   readonly book: PurgeBook
   readonly counters: () => LoadCounters
   /** The machine's own when absent. */
@@ -47,13 +47,6 @@ export interface ClusterContext {
   readonly utilization?: () => number
   /** Calls `work` about each second until what it returns is called; a timer when absent. */
   readonly pulse?: (work: () => void) => () => void
-}
-
-/** What a purge did. */
-export interface Purged {
-  readonly rule: PurgeRule
-  /** Live nodes that did not say in time that it is in force there; empty where nobody was waited for. */
-  readonly laggards: readonly string[]
 }
 
 export class Cluster {
@@ -141,11 +134,9 @@ export class Cluster {
     this.#stops = [pulse(() => this.tick()), book.onNews(() => carrier.appendPurges())]
   }
 
-  /** Applies an order here, then everywhere. With `waitMs`, answers when all live nodes said so, or that time is over. */
-  async purge(order: PurgeOrder, waitMs?: number): Promise<Purged> {
-    const rule = await this.#context.book.issue(order)
-    const laggards = waitMs === undefined ? [] : await this.#acknowledgements.waitFor(rule, waitMs)
-    return { rule, laggards }
+  /** The ids of the live nodes that did not say within this time that this purge is in force there; empty: it is everywhere. */
+  waitForAll(purge: Pick<PurgeRule, 'by' | 'sequence'>, ms: number): Promise<readonly string[]> {
+    return this.#acknowledgements.waitFor(purge, ms)
   }
 
   stats(): readonly SiblingStats[] {

@@ -1,10 +1,10 @@
 /** The purges of this node: given out here or told by others, applied once, and remembered across restarts. */
 import * as promises from 'node:fs/promises'
-import type { PurgeOrder, PurgeRule } from '../purge/purge-rule.ts'
+import type { PurgeRule } from '../purge/purge-rule.ts'
 import type { Clock, Instant } from '../rfc/heads.ts'
 import type { DiskFiles } from '../store/disk/files.ts'
 import { type LoadedPurges, PurgeFile, type PurgeLine } from './purge-file.ts'
-import { type Positions, type PurgeBatch, PurgeLog } from './purge-log.ts'
+import { type Positions, type PurgeBatch, PurgeLog, type PurgeNews } from './purge-log.ts'
 
 /** As long as a node may be away without having to validate everything. */
 const MAX_AGE_MS = 72 * 3_600_000
@@ -14,17 +14,22 @@ const MIN_REWRITTEN_BYTES = 1024 ** 2
 /** How often it is written down that the node is there and knows all purges. */
 const MARK_EVERY_MS = 60_000
 
-/** What a purge means is not known here. Neither of them throws. */
+/** What a purge means is not known here, nor remembered. None of these throws. */
 export interface PurgeTarget {
-  /** Has it applied to all that was stored before `takenAt`. When the node begins, all purges remembered come again. */
-  apply(rule: PurgeRule, takenAt: Instant): void
-  /** Purges may have been missed: all that was stored before `at` is to be validated before it is used. */
-  distrust(at: Instant): void
+  /** How far the purges of each issuer are in force, also those of lives before this one. */
+  readonly positions: () => Positions
+  /** Has it in force. It may be told what is in force already. */
+  apply(rule: PurgeRule): void
+  /** Those of this issuer up to this sequence were missed, and cannot be had any more: what was stored before now is to be validated before it is used. */
+  skipTo(issuer: string, sequence: number): void
+  /** The same, whoever gave out what was missed. */
+  distrust(): void
 }
 
 export interface PurgeBookContext {
-  readonly node: string
-  /** The file; undefined: nothing is remembered, which is right where nothing stored is. */
+  /** This life of this node: it never gives out a number twice. */
+  readonly issuer: string
+  /** The file; undefined: nothing outlives the process, which is right where nothing stored does. */
   readonly path: string | undefined
   readonly clock: Clock
   readonly target: PurgeTarget
@@ -34,28 +39,26 @@ export interface PurgeBookContext {
 }
 
 export class PurgeBook {
-  /** This life of this node: a number that it gave out is never given out again. */
   readonly issuer: string
   readonly #context: PurgeBookContext
   readonly #log: PurgeLog
   readonly #file: PurgeFile | undefined
   readonly #listeners = new Set<() => void>()
-  #gapAt: Instant | undefined
   #markedAt: Instant
   #isRewriting = false
 
   private constructor(context: PurgeBookContext) {
-    const { node, path, clock, files = promises, onTrouble, maxBytes = MAX_BYTES } = context
+    const { issuer, path, clock, files = promises, onTrouble, maxBytes = MAX_BYTES } = context
     this.#context = context
     this.#log = new PurgeLog({ maxBytes, maxAgeMs: MAX_AGE_MS })
     this.#file = path === undefined ? undefined : new PurgeFile(files, path, onTrouble)
     this.#markedAt = clock()
-    this.issuer = `${node}:${this.#markedAt.toString(36)}`
+    this.issuer = issuer
   }
 
   /**
-   * Applies all purges remembered. Throws when the file cannot be read or made. What is stored is distrusted when the file says that
-   * purges were missed: it is damaged, or not there, or the node was away for longer than others remember.
+   * Throws when the file cannot be read or made. What is in it and not in force is applied; when the node was away for
+   * longer than others remember purges, what is stored is distrusted.
    */
   static async open(context: PurgeBookContext): Promise<PurgeBook> {
     const book = new PurgeBook(context)
@@ -78,37 +81,23 @@ export class PurgeBook {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Applies an order here and now, and answers with its place in the log when it is on disk, as far as there is one. */
-  async issue(order: PurgeOrder): Promise<PurgeRule> {
-    const at = this.#context.clock()
-    const { kind, values, soft } = order
-    const sequence = this.#log.positionOf(this.issuer) + 1
-    const rule: PurgeRule = { by: this.issuer, sequence, at, kind, values, soft }
-    await this.take({ floors: {}, rules: [rule] })
-    return rule
+  /** A rule of this issuer that is in force here, for the others. Answers when it is on disk, as far as there is one. */
+  record(rule: PurgeRule): Promise<void> {
+    return this.#note(this.#log.take({ floors: {}, rules: [rule] }, this.#context.clock()))
   }
 
   /** Applies what of it is new, at once; answers when that is on disk, and never throws. */
-  async take(batch: PurgeBatch): Promise<void> {
+  take(batch: PurgeBatch): Promise<void> {
     const { clock, target } = this.#context
-    const now = clock()
-    const { rules, isGap } = this.#log.take(batch, now)
-    const lines: PurgeLine[] = rules.map((rule) => ({ rule, takenAt: now }))
-    if (isGap) this.distrust()
-    for (const rule of rules) target.apply(rule, now)
-    if (rules.length === 0 && !isGap) return
-    for (const listener of this.#listeners) listener()
-    // A floor cannot be said in the middle of the file.
-    if (isGap) await this.#rewrite()
-    else await Promise.all(lines.map((line) => this.#write(line)))
-    await this.#rewriteIfLong()
+    const news = this.#log.take(batch, clock())
+    for (const [issuer, sequence] of Object.entries(news.gaps)) target.skipTo(issuer, sequence)
+    for (const rule of news.rules) target.apply(rule)
+    return this.#note(news)
   }
 
   /** Purges may have been missed until now. */
   distrust(): void {
-    this.#gapAt = this.#context.clock()
-    this.#context.target.distrust(this.#gapAt)
-    void this.#write({ gapAt: this.#gapAt })
+    this.#context.target.distrust()
   }
 
   since(positions: Positions, maxBytes: number): PurgeBatch {
@@ -136,25 +125,35 @@ export class PurgeBook {
     await this.#file?.close()
   }
 
-  #replay({ lines, state }: LoadedPurges): void {
+  #replay({ lines }: LoadedPurges): void {
     const { target } = this.#context
     let knownUntil: Instant | undefined
     for (const line of lines) {
       if ('rule' in line) {
-        const { rule, takenAt } = line
-        for (const news of this.#log.take({ floors: {}, rules: [rule] }, takenAt).rules)
-          target.apply(news, takenAt)
-        knownUntil = takenAt
-      } else if ('gapAt' in line) {
-        this.#gapAt = line.gapAt
+        this.#log.take({ floors: {}, rules: [line.rule] }, line.takenAt)
+        knownUntil = line.takenAt
       } else {
         if ('floors' in line) this.#log.take({ floors: line.floors, rules: [] }, line.at)
         knownUntil = line.at
       }
     }
-    const isLongAgo = knownUntil === undefined || this.#markedAt - knownUntil >= MAX_AGE_MS
-    if (isLongAgo || state === 'damaged' || state === 'absent') this.distrust()
-    else if (this.#gapAt !== undefined) target.distrust(this.#gapAt)
+    const inForce = target.positions()
+    for (const { rule } of this.#log.rules()) if (rule.sequence > (inForce[rule.by] ?? 0)) target.apply(rule)
+    // What is in force and not in the file need not be told again.
+    this.#log.take({ floors: inForce, rules: [] }, this.#markedAt)
+    const isLongAgo = knownUntil !== undefined && this.#markedAt - knownUntil >= MAX_AGE_MS
+    if (isLongAgo) target.distrust()
+  }
+
+  async #note({ rules, gaps }: PurgeNews): Promise<void> {
+    const isGap = Object.keys(gaps).length > 0
+    if (rules.length === 0 && !isGap) return
+    for (const listener of this.#listeners) listener()
+    const takenAt = this.#context.clock()
+    // A floor cannot be said in the middle of the file.
+    if (isGap) await this.#rewrite()
+    else await Promise.all(rules.map((rule) => this.#write({ rule, takenAt })))
+    await this.#rewriteIfLong()
   }
 
   #write(line: PurgeLine): Promise<boolean> {
@@ -174,7 +173,6 @@ export class PurgeBook {
 
   *#lines(): Generator<PurgeLine> {
     yield { floors: this.#log.floors(), at: this.#context.clock() }
-    if (this.#gapAt !== undefined) yield { gapAt: this.#gapAt }
     yield* this.#log.rules()
   }
 }

@@ -5,7 +5,6 @@
  *
  *     {"rule": …, "takenAt": …}     a purge, written when it was taken
  *     {"floors": {…}, "at": …}      what is no longer in this file, at its beginning
- *     {"gapAt": …}                  what was stored before is to be validated before it is used
  *     {"at": …}                     the node knew all purges until then
  *
  * What a kill leaves torn at the end is cut off: the rule was promised to nobody, and is told again.
@@ -23,7 +22,6 @@ import { isRecord, readPositions } from './wire-values.ts'
 export type PurgeLine =
   | { readonly rule: PurgeRule; readonly takenAt: Instant }
   | { readonly floors: Positions; readonly at: Instant }
-  | { readonly gapAt: Instant }
   | { readonly at: Instant }
 
 export interface LoadedPurges {
@@ -188,12 +186,11 @@ function decode(text: string): PurgeLine | undefined {
 
 function lineOf(value: unknown): PurgeLine | undefined {
   if (!isRecord(value)) return undefined
-  const { rule, takenAt, floors, gapAt, at } = value
+  const { rule, takenAt, floors, at } = value
   if (rule !== undefined) {
     const read = readPurgeRule(rule)
     return isBadPurge(read) || typeof takenAt !== 'number' ? undefined : { rule: read, takenAt }
   }
-  if (typeof gapAt === 'number') return { gapAt }
   if (typeof at !== 'number') return undefined
   if (floors === undefined) return { at }
   const read = readPositions(floors)

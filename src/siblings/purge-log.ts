@@ -21,8 +21,8 @@ export interface PurgeBatch {
 export interface PurgeNews {
   /** What was not known before: to be applied. */
   readonly rules: readonly PurgeRule[]
-  /** Rules were missed that nobody can tell any more: all that is stored is to be validated before it is used. */
-  readonly isGap: boolean
+  /** Issuers of whom rules up to this sequence were missed, and nobody can tell them any more. */
+  readonly gaps: Positions
 }
 
 export interface PurgeLogBounds {
@@ -88,16 +88,16 @@ export class PurgeLog {
 
   /** A rule that leaves a hole before it is not taken: its issuer's position says that it is still wanted. */
   take({ floors, rules }: PurgeBatch, now: Instant): PurgeNews {
-    let isGap = false
+    const gaps: Record<string, number> = {}
     for (const [issuer, floor] of Object.entries(floors)) {
       if (this.positionOf(issuer) >= floor) continue
-      isGap = true
+      gaps[issuer] = floor
       this.#drop(issuer)
       this.#lanes.set(issuer, { floor, entries: [] })
     }
     const news = rules.filter((rule) => this.#append(rule, now))
     this.trim(now)
-    return { rules: news, isGap }
+    return { rules: news, gaps }
   }
 
   /** What a node at these positions lacks, in at most so many bytes, but at least one rule if it lacks any. */

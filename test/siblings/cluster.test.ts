@@ -5,14 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { until } from '../support/barrier.ts'
-import {
-  inForce,
-  openTestNode,
-  openTestNodes,
-  orderOf,
-  statesOf,
-  type TestNode,
-} from '../support/siblings.ts'
+import { inForce, openTestNode, openTestNodes, statesOf, type TestNode } from '../support/siblings.ts'
 
 /** All of them began, and heard each other. */
 async function together(nodes: readonly TestNode[]): Promise<void> {
@@ -53,7 +46,7 @@ test('a purge is applied where it was given out, then everywhere, and in its ord
   const [first] = nodes
   assert.ok(first)
   const values = Array.from({ length: 100 }, (_, index) => `/seg-${index}.ts`)
-  for (const value of values) await first.cluster.purge(orderOf(value))
+  for (const value of values) await first.purge(value)
   await until(() => nodes.every(({ applied }) => applied.length === 100), 'all purges came')
   for (const { applied } of nodes) assert.deepEqual(applied, values)
 })
@@ -62,9 +55,7 @@ test('each node gives out purges, and all of them are in force on all nodes', as
   const nodes = await openTestNodes(t, 3)
   await together(nodes)
   const values = nodes.flatMap(({ id }) => [1, 2, 3].map((index) => `/${id}/${index}`))
-  await Promise.all(
-    nodes.flatMap(({ id, cluster }) => [1, 2, 3].map((index) => cluster.purge(orderOf(`/${id}/${index}`)))),
-  )
+  await Promise.all(nodes.flatMap((node) => [1, 2, 3].map((index) => node.purge(`/${node.id}/${index}`))))
   await inForce(nodes, values)
 })
 
@@ -72,8 +63,8 @@ test('who waits for all is answered when every live node has applied the purge',
   const nodes = await openTestNodes(t, 3)
   await together(nodes)
   const [first] = nodes
-  const purged = await first?.cluster.purge(orderOf('/a'), 10_000)
-  assert.deepEqual(purged?.laggards, [])
+  assert.ok(first)
+  assert.deepEqual(await first.cluster.waitForAll(await first.purge('/a'), 10_000), [])
   for (const { applied } of nodes) assert.deepEqual(applied, ['/a'])
 })
 
@@ -82,8 +73,8 @@ test('who waits for all is told the names of those who are late', async (t) => {
   await together(nodes)
   const [first, , third] = nodes
   third?.cut(true)
-  const purged = await first?.cluster.purge(orderOf('/a'), 50)
-  assert.deepEqual(purged?.laggards, ['node-3'])
+  assert.ok(first)
+  assert.deepEqual(await first.cluster.waitForAll(await first.purge('/a'), 50), ['node-3'])
 })
 
 test('nobody waits for a node that is gone', async (t) => {
@@ -94,7 +85,7 @@ test('nobody waits for a node that is gone', async (t) => {
   third.cut(true)
   await beatAll([first, second], 15)
   assert.equal(statesOf(first)['node-3'], 'gone')
-  assert.deepEqual((await first.cluster.purge(orderOf('/a'), 10_000)).laggards, [])
+  assert.deepEqual(await first.cluster.waitForAll(await first.purge('/a'), 10_000), [])
 })
 
 test('a node that is cut off both ways is skipped, then gone, and after healing all purges are in force on both sides', async (t) => {
@@ -106,8 +97,8 @@ test('a node that is cut off both ways is skipped, then gone, and after healing 
   await beatAll(nodes, 4)
   assert.deepEqual(statesOf(first), { 'node-1': 'active', 'node-2': 'active', 'node-3': 'suspect' })
   assert.deepEqual(statesOf(third), { 'node-1': 'suspect', 'node-2': 'suspect', 'node-3': 'active' })
-  await first.cluster.purge(orderOf('/on-one-side'))
-  await third.cluster.purge(orderOf('/on-the-other'))
+  await first.purge('/on-one-side')
+  await third.purge('/on-the-other')
   await beatAll(nodes, 26)
   assert.equal(statesOf(first)['node-3'], 'gone')
   assert.deepEqual(third.applied, ['/on-the-other'])
@@ -129,7 +120,7 @@ test('10,000 purges given out while a node was away are in force before it serve
   second.cut(true)
   await first.begin()
   const values = Array.from({ length: 10_000 }, (_, index) => `/vod/${index}/init.mp4`)
-  await Promise.all(values.map((value) => first.cluster.purge(orderOf(value))))
+  await Promise.all(values.map((value) => first.purge(value)))
   assert.deepEqual(second.applied, [])
   second.cut(false)
   await second.begin()
@@ -142,7 +133,7 @@ test('whoever is there tells what a node missed that another one gave out, which
   assert.ok(first && second && third)
   third.cut(true)
   await together([first, second])
-  assert.deepEqual((await first.cluster.purge(orderOf('/a'), 50)).laggards, ['node-3'])
+  assert.deepEqual(await first.cluster.waitForAll(await first.purge('/a'), 50), ['node-3'])
   await inForce([first, second], ['/a'])
   await first.close()
   third.cut(false)

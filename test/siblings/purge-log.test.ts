@@ -30,7 +30,7 @@ test('what is told twice is news once', () => {
 
 test('a rule that leaves a hole is not taken before the hole is filled', () => {
   const one = log()
-  assert.deepEqual(one.take({ ...NO_FLOORS, rules: [rule('a', 2)] }, 0), { rules: [], isGap: false })
+  assert.deepEqual(one.take({ ...NO_FLOORS, rules: [rule('a', 2)] }, 0), { rules: [], gaps: {} })
   assert.deepEqual(one.positions(), {})
   assert.equal(one.take({ ...NO_FLOORS, rules: rules('a', 1, 2) }, 0).rules.length, 2)
 })
@@ -76,21 +76,21 @@ test('whoever lacks what is no longer held learns that there is a gap, and goes 
   behind.take({ ...NO_FLOORS, rules: rules('a', 1, 9) }, 0)
   assert.deepEqual(behind.take(one.since(behind.positions(), 1e6), 1), {
     rules: rules('a', 11, 12),
-    isGap: true,
+    gaps: { a: 10 },
   })
   assert.deepEqual(behind.positions(), { a: 12 })
   assert.deepEqual(behind.floors(), { a: 10 })
 
   const upToDate = log()
   upToDate.take({ ...NO_FLOORS, rules: rules('a', 1, 10) }, 0)
-  assert.deepEqual(upToDate.take(one.since(upToDate.positions(), 1e6), 1).isGap, false)
+  assert.deepEqual(upToDate.take(one.since(upToDate.positions(), 1e6), 1).gaps, {})
   assert.deepEqual(upToDate.positions(), { a: 12 })
 })
 
 test('a gap is passed on: who learned of it holds no more than it has', () => {
   const middle = log()
   middle.take({ floors: { a: 10 }, rules: rules('a', 11, 12) }, 0)
-  assert.equal(log().take(middle.since({}, 1e6), 0).isGap, true)
+  assert.deepEqual(log().take(middle.since({}, 1e6), 0).gaps, { a: 10 })
 })
 
 test('what is held never exceeds its bound, and the oldest goes first', () => {

@@ -1,8 +1,9 @@
 /** Nodes of a cluster on loopback, with nothing behind them: who is there, and which purges are in force. */
+import { randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
-import type { PurgeOrder, PurgeRule } from '../../src/purge/purge-rule.ts'
+import type { PurgeRule } from '../../src/purge/purge-rule.ts'
 import { Cluster, type ClusterContext } from '../../src/siblings/cluster.ts'
 import type { ClusterOptions } from '../../src/siblings/options.ts'
 import { MAX_NEWS_BYTES, PEER_FIELD, readText } from '../../src/siblings/peer-call.ts'
@@ -22,6 +23,8 @@ export interface TestNode {
   readonly applied: readonly string[]
   /** When what is stored was distrusted. */
   readonly distrusted: readonly number[]
+  /** Issuers of whom purges were missed, and up to which. */
+  readonly skipped: readonly string[]
   /** What was warned of. */
   readonly warnings: readonly string[]
   /** States and purges that came, by the path that they were sent to. */
@@ -34,6 +37,8 @@ export interface TestNode {
   /** As a cut line does: it hears nobody, and nobody hears it, until it is mended. */
   cut(isCut: boolean): void
   begin(): Promise<void>
+  /** Gives out a purge of this value; answers when it is in the book. */
+  purge(value: string): Promise<PurgeRule>
   close(): Promise<void>
 }
 
@@ -81,13 +86,16 @@ export async function openTestNode(t: TestContext, setting: TestNodeSetting): Pr
   const asked: string[] = []
   const counters = { inflight: 0, bytesOut: 0, misses: 0 }
   let work = (): void => undefined
+  const skipped: string[] = []
   const book = await PurgeBook.open({
-    node: id,
+    issuer: `${id}:${randomUUID().slice(0, 8)}`,
     path,
     clock: clock.now,
     target: {
+      positions: () => ({}),
       apply: ({ values }: PurgeRule) => applied.push(values.join(' ')),
-      distrust: (at) => distrusted.push(at),
+      skipTo: (issuer, sequence) => skipped.push(`${issuer} ${sequence}`),
+      distrust: () => distrusted.push(clock.now()),
     },
     onTrouble: (what) => warnings.push(what),
   })
@@ -135,6 +143,7 @@ export async function openTestNode(t: TestContext, setting: TestNodeSetting): Pr
     clock,
     applied,
     distrusted,
+    skipped,
     warnings,
     asked,
     counters,
@@ -151,6 +160,20 @@ export async function openTestNode(t: TestContext, setting: TestNodeSetting): Pr
       else cut.delete(id)
     },
     begin: () => cluster.begin(own),
+    async purge(value) {
+      const sequence = (book.positions[book.issuer] ?? 0) + 1
+      const rule = {
+        by: book.issuer,
+        sequence,
+        at: clock.now(),
+        kind: 'url',
+        values: [value],
+        soft: false,
+      } as const
+      applied.push(value)
+      await book.record(rule)
+      return rule
+    },
     close,
   }
 }
@@ -177,10 +200,6 @@ export async function openTestNodes(
       return openTestNode(t, { ...more, id, server, cut, clock, options: { siblings, ...options } })
     }),
   )
-}
-
-export function orderOf(value: string): PurgeOrder {
-  return { kind: 'url', values: [value], soft: false }
 }
 
 export function statesOf(node: TestNode): Readonly<Record<string, string>> {
