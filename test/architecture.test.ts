@@ -32,6 +32,8 @@ const KNOWN_ONLY_TO: Readonly<Record<string, readonly string[]>> = {
   'm3u8-parser': ['media'],
   saxes: ['media'],
   '@svta/cml-cmcd': ['media'],
+  '@nats-io/transport-node': ['siblings'],
+  '@nats-io/jetstream': ['siblings'],
 }
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))

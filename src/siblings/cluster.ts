@@ -161,7 +161,8 @@ export class Cluster {
   tick(): void {
     const now = this.#context.clock()
     this.#meter.measure(now)
-    this.#roster.look(loadOf(this.#meter.figures))
+    // While nothing can be heard, silence says nothing: the roster stays as it is.
+    if (this.#carrier?.health.isConnected !== false) this.#roster.look(loadOf(this.#meter.figures))
     this.#context.book.tick()
     void this.#dns?.refresh()
     this.#carrier?.publishState()

@@ -45,6 +45,7 @@ export class PurgeBook {
   readonly #file: PurgeFile | undefined
   readonly #listeners = new Set<() => void>()
   #markedAt: Instant
+  #awaySince: Instant | undefined
   #isRewriting = false
 
   private constructor(context: PurgeBookContext) {
@@ -73,6 +74,11 @@ export class PurgeBook {
 
   get size(): number {
     return this.#log.size
+  }
+
+  /** Until when this node knew all purges before this life of it; undefined: nobody remembers. */
+  get awaySince(): Instant | undefined {
+    return this.#awaySince
   }
 
   /** Hears of each change of the positions. Returns how to stop that. */
@@ -137,6 +143,7 @@ export class PurgeBook {
         knownUntil = line.at
       }
     }
+    this.#awaySince = knownUntil
     const inForce = target.positions()
     for (const { rule } of this.#log.rules()) if (rule.sequence > (inForce[rule.by] ?? 0)) target.apply(rule)
     // What is in force and not in the file need not be told again.
