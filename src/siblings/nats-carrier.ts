@@ -164,7 +164,7 @@ export class NatsCarrier implements Carrier {
         } else if (type === 'reconnect') {
           this.#isConnected = true
           connection.publish(`${this.#subject}.who`)
-          this.#run(this.#look())
+          this.#run(this.#look(true))
         }
       }
     }
@@ -222,11 +222,11 @@ export class NatsCarrier implements Carrier {
     }, ACKNOWLEDGE_MS)
   }
 
-  async #look(): Promise<void> {
+  async #look(isAnew = false): Promise<void> {
     if (this.#isLooking || this.#isClosed) return
     this.#isLooking = true
     try {
-      await this.#log?.look()
+      await this.#log?.look(isAnew)
     } catch (error) {
       this.#trouble('NATS says nothing of the log of purges', error)
     } finally {

@@ -48,6 +48,8 @@ export class NatsLog {
   /** How far the stream has the rules of each issuer. */
   readonly #inStream: Record<string, number> = Object.create(null)
   #messages: ConsumerMessages | undefined
+  /** Counts the readings of the stream. */
+  #turn = 0
   #created: string | undefined
   #read = 0
   #last = 0
@@ -89,16 +91,22 @@ export class NatsLog {
     return this.#read >= this.#last
   }
 
-  /** Looks whether the stream is still the one that is read; to be called every few seconds. Throws when the server does not say. */
-  async look(): Promise<void> {
+  /**
+   * Looks whether the stream is still the one that is read; to be called every few seconds. `isAnew`: the connection is a new one, and what
+   * was read over the last one may have stopped without a word. Throws when the server does not say.
+   */
+  async look(isAnew = false): Promise<void> {
     const info = await this.#stream()
-    if (info.created === this.#created && info.state.last_seq >= this.#read) {
-      this.#last = info.state.last_seq
+    if (this.#isClosed) return
+    const isSame = info.created === this.#created && info.state.last_seq >= this.#read
+    if (!isSame) {
+      // It was deleted: nobody knows what was in it that was not read here.
+      this.#context.book.distrust()
+      await this.#readOn(info)
       return
     }
-    // It was deleted: nobody knows what was in it that was not read here.
-    this.#context.book.distrust()
-    await this.#readOn(info)
+    this.#last = info.state.last_seq
+    if (isAnew) await this.#consume(this.#read + 1)
   }
 
   /** Puts into the stream what this node gave out and is not in it, of earlier lives as well. Throws when the server does not take it. */
@@ -150,20 +158,32 @@ export class NatsLog {
   }
 
   async #readOn({ created, state }: StreamInfo): Promise<void> {
-    // What is lost with its stream need not be closed.
-    await this.#messages?.close().catch(() => undefined)
     this.#created = created
-    this.#read = state.first_seq - 1
+    // Of one that nothing was ever in, servers say 0.
+    this.#read = state.messages === 0 ? state.last_seq : state.first_seq - 1
     this.#last = state.last_seq
     for (const issuer of Object.keys(this.#inStream)) delete this.#inStream[issuer]
-    const consumer = await this.#client.consumers.get(this.#name, {
-      deliver_policy: this.#library.DeliverPolicy.All,
-    })
+    await this.#consume(1)
+  }
+
+  async #consume(from: number): Promise<void> {
+    // What is lost with its stream or its connection need not be closed, nor waited for.
+    void this.#messages?.close().catch(() => undefined)
+    const { DeliverPolicy } = this.#library
+    const start =
+      from > 1
+        ? { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: from }
+        : { deliver_policy: DeliverPolicy.All }
+    const consumer = await this.#client.consumers.get(this.#name, start)
+    const turn = ++this.#turn
     this.#messages = await consumer.consume({
       callback: (message) => {
+        // A reading that another one took the place of may have a word left.
+        if (turn !== this.#turn) return
         this.#take(message.string())
-        this.#read = message.seq
         this.#last = Math.max(this.#last, message.seq)
+        // Entries may have been deleted behind the last one there is.
+        this.#read = message.info.pending === 0 ? this.#last : message.seq
       },
     })
   }

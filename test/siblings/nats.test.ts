@@ -12,18 +12,24 @@ import { inForce, openTestNode, statesOf, type TestNode } from '../support/sibli
 
 const skip = hasNats() ? false : 'nats-server is not installed: apt-get install nats-server'
 
-function natsNode(
+async function natsNode(
   t: TestContext,
-  { url }: Pick<TestNats, 'url'>,
+  nats: TestNats,
   id: string,
   {
     clock = testClock(),
     maxBlind = 60_000,
-    port = 0,
+    port = 8090,
   }: { clock?: TestClock; maxBlind?: number; port?: number } = {},
 ): Promise<TestNode> {
-  const nats = { servers: [url], user: null, password: null, token: null, replicas: 1, maxBlind }
-  return openTestNode(t, { id, clock, options: { nats, url: `http://127.0.0.1:${port || 8090}` } })
+  const options = { servers: [nats.url], user: null, password: null, token: null, replicas: 1, maxBlind }
+  const node = await openTestNode(t, {
+    id,
+    clock,
+    options: { nats: options, url: `http://127.0.0.1:${port}` },
+  })
+  nats.serves(node)
+  return node
 }
 
 async function openNodes(

@@ -23,6 +23,8 @@ export interface TestNats {
   start(): Promise<void>
   /** Ends it at once, as a crash does; what it has is on disk. */
   stop(): Promise<void>
+  /** Closed before it is ended at the end of the test. */
+  serves(user: { close(): Promise<void> }): void
 }
 
 /** Ended when the test is over. Not started when `isStarted` is false. */
@@ -47,12 +49,14 @@ export async function openNats(
     child = spawn('nats-server', [...own, ...args], { stdio: 'ignore' })
     await until(() => accepts(port), 'the NATS server answers')
   }
+  const users: { close(): Promise<void> }[] = []
   t.after(async () => {
+    await Promise.all(users.map((user) => user.close()))
     await stop()
     rmSync(folder, { recursive: true, force: true })
   })
   if (isStarted) await start()
-  return { url: `nats://127.0.0.1:${port}`, port, start, stop }
+  return { url: `nats://127.0.0.1:${port}`, port, start, stop, serves: (user) => void users.push(user) }
 }
 
 function accepts(port: number): Promise<boolean> {
