@@ -244,3 +244,16 @@ test('a busy node says how busy it is, and is relieved', async (t) => {
   assert.ok((busy?.load ?? 0) > 0.9, `${busy?.load}`)
   assert.ok((busy?.shed ?? 0) > 0.9, `${busy?.shed}`)
 })
+
+test('100 purges a second are everywhere without piling up: each node is told in few messages', async (t) => {
+  const nodes = await openTestNodes(t, 4)
+  await together(nodes)
+  const [first, second] = nodes
+  assert.ok(first && second)
+  const values = Array.from({ length: 500 }, (_, index) => `/${index}`)
+  await Promise.all(values.map((value) => first.purge(value)))
+  await inForce(nodes, values)
+  const batches = second.asked.filter((target) => target === '/-/peer/v1/purges').length
+  assert.ok(batches <= 10, `${batches} messages for 500 purges given out at once`)
+  assert.equal(first.cluster.health().carrier?.purgeLag, 0)
+})
