@@ -253,6 +253,7 @@ test('100 purges a second are everywhere without piling up: each node is told in
   const values = Array.from({ length: 500 }, (_, index) => `/${index}`)
   await Promise.all(values.map((value) => first.purge(value)))
   await inForce(nodes, values)
+  await first.cluster.settled()
   const batches = second.asked.filter((target) => target === '/-/peer/v1/purges').length
   assert.ok(batches <= 10, `${batches} messages for 500 purges given out at once`)
   assert.equal(first.cluster.health().carrier?.purgeLag, 0)
