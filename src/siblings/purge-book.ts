@@ -44,6 +44,8 @@ export class PurgeBook {
   readonly #log: PurgeLog
   readonly #file: PurgeFile | undefined
   readonly #listeners = new Set<() => void>()
+  /** Rules of this issuer that came before the one that goes before them: they wait for it. */
+  readonly #early = new Map<number, PurgeRule>()
   #markedAt: Instant
   #awaySince: Instant | undefined
   #isRewriting = false
@@ -89,7 +91,15 @@ export class PurgeBook {
 
   /** A rule of this issuer that is in force here, for the others. Answers when it is on disk, as far as there is one. */
   record(rule: PurgeRule): Promise<void> {
-    return this.#note(this.#log.take({ floors: {}, rules: [rule] }, this.#context.clock()))
+    this.#early.set(rule.sequence, rule)
+    const rules: PurgeRule[] = []
+    for (let next = this.#log.positionOf(this.issuer) + 1; ; next++) {
+      const following = this.#early.get(next)
+      if (following === undefined) break
+      this.#early.delete(next)
+      rules.push(following)
+    }
+    return this.#note(this.#log.take({ floors: {}, rules }, this.#context.clock()))
   }
 
   /** Applies what of it is new, at once; answers when that is on disk, and never throws. */

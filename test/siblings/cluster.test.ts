@@ -1,6 +1,8 @@
 /** Nodes that are named to each other find each other, tell each other their purges, and notice who is not there. */
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -257,4 +259,35 @@ test('100 purges a second are everywhere without piling up: each node is told in
   const batches = second.asked.filter((target) => target === '/-/peer/v1/purges').length
   assert.ok(batches <= 10, `${batches} messages for 500 purges given out at once`)
   assert.equal(first.cluster.health().carrier?.purgeLag, 0)
+})
+
+test('a sibling that hangs, talks nonsense or is not signed is silent, said in one line each, and waited for a second', async (t) => {
+  for (const [answer, expected] of [
+    [undefined, /did not answer within 1000 ms/],
+    ['{}', /answered without the signature of a sibling/],
+    ['x'.repeat(5_000_000), /expected at most 4194304 bytes, more came/],
+  ] as const) {
+    const server = createServer((_request, response) => {
+      if (answer !== undefined) response.end(answer)
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
+    t.after(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    const { port } = server.address() as AddressInfo
+    const url = `http://127.0.0.1:${port}`
+    const siblings = [{ id: 'node-2', url, zone: null, weight: 1, publicUrl: null }]
+    const said: string[] = []
+    const warn = (about: object, line: string): void => {
+      said.push(`${line}: ${'err' in about ? String(about.err) : ''}`)
+    }
+    const context = { log: { info: () => undefined, warn } }
+    const node = await openTestNode(t, { id: 'node-1', options: { siblings }, context })
+    await node.begin()
+    await node.beat()
+    assert.equal(said.length, 1)
+    assert.match(said[0] ?? '', expected)
+    assert.deepEqual(statesOf(node), { 'node-1': 'active', 'node-2': 'suspect' })
+  }
 })

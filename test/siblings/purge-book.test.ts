@@ -113,6 +113,12 @@ test('what was given out here is known to others, and not applied again', async 
   assert.deepEqual(told(opened), ['/a'])
 })
 
+test('what was given out here is told in its order, in whatever order it is recorded', async (t) => {
+  const opened = await open(t, memory(t))
+  for (const sequence of [3, 1, 4, 2]) await opened.book.record(ruleOf('paris-1:a', sequence, `/${sequence}`))
+  assert.deepEqual(told(opened), ['/1', '/2', '/3', '/4'])
+})
+
 test('after a kill all purges can be told again, and none that is in force is applied again', async (t) => {
   const where = memory(t)
   await killedAfter(t, where, 3)

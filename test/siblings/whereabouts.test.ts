@@ -1,9 +1,9 @@
 /** Siblings by DNS: those who are in the answers are asked, and no answer is no reason to forget anybody. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DnsWhereabouts, type Records } from '../../src/siblings/whereabouts.ts'
+import { DnsWhereabouts, expectedOf, type Records, selfOf } from '../../src/siblings/whereabouts.ts'
 import { testClock } from '../support/clock.ts'
-import { openTestNode, statesOf } from '../support/siblings.ts'
+import { CLUSTER, openTestNode, statesOf } from '../support/siblings.ts'
 
 const OPTIONS = { name: 'relais.example', type: 'a', port: 8090, every: 10_000 } as const
 
@@ -115,4 +115,41 @@ test('siblings by DNS say who they are, and a node knows itself among them', asy
     assert.deepEqual(node.warnings, [])
   }
   assert.equal(first.cluster.roster.digest(), second.cluster.roster.digest())
+})
+
+const LISTED = {
+  ...CLUSTER,
+  siblings: [
+    {
+      id: 'paris-1',
+      url: 'http://10.0.0.1:8090/',
+      zone: 'paris',
+      weight: 3,
+      publicUrl: 'http://one.example',
+    },
+    { id: 'paris-2', url: 'http://10.0.0.2:8090/', zone: null, weight: 2, publicUrl: null },
+  ],
+}
+
+test('a node is what its own entry in the list says, unless it says otherwise itself', () => {
+  assert.deepEqual(selfOf('paris-1', LISTED, 8090), {
+    id: 'paris-1',
+    url: 'http://10.0.0.1:8090',
+    publicUrl: 'http://one.example',
+    zone: 'paris',
+    weight: 3,
+  })
+  const said = { url: 'http://10.1.1.1:1', publicUrl: 'http://mine.example', zone: 'lyon', weight: 7 }
+  assert.deepEqual(selfOf('paris-1', { ...LISTED, ...said }, 8090), { id: 'paris-1', ...said })
+})
+
+test('a node that is in no list is where it listens', () => {
+  const { url, zone, weight } = selfOf('paris-9', { ...CLUSTER, listen: { host: 'fd00::1', port: 0 } }, 4711)
+  assert.deepEqual([url, zone, weight], ['http://[fd00::1]:4711', 'default', 1])
+})
+
+test('the siblings are those of the list but this node, in its zone where they name none', () => {
+  assert.deepEqual(expectedOf('paris-1', LISTED), [
+    { id: 'paris-2', url: 'http://10.0.0.2:8090', publicUrl: undefined, zone: 'paris', weight: 2 },
+  ])
 })

@@ -55,7 +55,8 @@ export interface TestNodeSetting {
   readonly context?: Partial<ClusterContext>
 }
 
-const OPTIONS: ClusterOptions = {
+/** A cluster of nobody else. */
+export const CLUSTER: ClusterOptions = {
   name: 'relais',
   secret: SECRET,
   acceptedSecret: null,
@@ -101,7 +102,7 @@ export async function openTestNode(t: TestContext, setting: TestNodeSetting): Pr
   })
   const cluster = new Cluster({
     node: id,
-    options: { ...OPTIONS, ...options },
+    options: { ...CLUSTER, ...options },
     release: '0.1.0',
     clock: clock.now,
     log: { info: () => undefined, warn: (_about, line) => warnings.push(line) },
