@@ -90,6 +90,7 @@ export class LiveRoster implements Roster {
   /** A sibling said this of itself now. False: there are too many already. */
   hear(said: SiblingState): boolean {
     const now = this.#clock()
+    this.#wake(now)
     const before = this.#known.get(said.id)
     if (before === undefined && this.#known.size >= MAX_SIBLINGS) return false
     const isFound = now - this.#beganAt < FOUND_WITHIN_MS
@@ -119,11 +120,10 @@ export class LiveRoster implements Roster {
   /** To be called each second or so: silence is noticed here, and loads are weighed. */
   look(ownLoad: number): void {
     const now = this.#clock()
-    const sinceMs = now - this.#lookedAt
+    this.#wake(now)
     this.#lookedAt = now
-    const isDeaf = sinceMs > DEAF_AFTER_MS || sinceMs < 0
     for (const [id, known] of this.#known) {
-      const sight = passed(isDeaf ? shifted(known.sight, sinceMs) : known.sight, now)
+      const sight = passed(known.sight, now)
       const isForgotten = now - sight.heardAt > FORGOTTEN_AFTER_MS && !this.#named.has(id)
       if (isForgotten) this.#known.delete(id)
       else if (sight !== known.sight) this.#known.set(id, { ...known, sight })
@@ -137,6 +137,15 @@ export class LiveRoster implements Roster {
       now,
     )
     this.#settle()
+  }
+
+  /** What was not heard while this node stood still, heard nothing, or its clock was set, was no silence. */
+  #wake(now: Instant): void {
+    const sinceMs = now - this.#lookedAt
+    if (sinceMs >= 0 && sinceMs <= DEAF_AFTER_MS) return
+    this.#lookedAt = now
+    for (const [id, known] of this.#known)
+      this.#known.set(id, { ...known, sight: shifted(known.sight, sinceMs) })
   }
 
   #isAnyActive(): boolean {

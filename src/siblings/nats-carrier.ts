@@ -23,6 +23,9 @@ const LOOK_AGAIN_MS = 20
 const ANSWERS_MS = 200
 /** Of beats: how often the stream is looked at. */
 const BEATS_A_LOOK = 3
+/** A server that does not hand this node its own words for so many beats, and so long, hands it nobody else's. */
+const DEAF_AFTER_BEATS = 3
+const DEAF_AFTER_MS = 2_500
 /** Who waits for a purge to be everywhere is told so within this time, and not at the next beat. */
 const ACKNOWLEDGE_MS = 50
 
@@ -45,6 +48,9 @@ export class NatsCarrier implements Carrier {
   #isConnecting = false
   #isLooking = false
   #isClosed = false
+  /** Beats since this node heard itself last, and when that was. */
+  #unheard = 0
+  #heardAt = 0
   #garbage = 0
   #beats = 0
   #acknowledging: NodeJS.Timeout | undefined
@@ -57,7 +63,7 @@ export class NatsCarrier implements Carrier {
   get health(): CarrierHealth {
     return {
       kind: 'nats',
-      isConnected: this.#isConnected && this.#log !== undefined,
+      isConnected: this.#isConnected && this.#log !== undefined && !this.#isDeaf,
       garbage: this.#garbage,
       purgeLag: this.#log?.lag ?? 0,
     }
@@ -74,6 +80,7 @@ export class NatsCarrier implements Carrier {
   }
 
   publishState(): void {
+    this.#unheard++
     this.#tell()
     if (this.#connection === undefined) this.#run(this.#connect())
     else if (this.#isConnected && ++this.#beats % BEATS_A_LOOK === 0) this.#run(this.#look())
@@ -100,6 +107,11 @@ export class NatsCarrier implements Carrier {
     clearTimeout(this.#acknowledging)
     await this.#letGo()
     await this.settled()
+  }
+
+  /** A server may hang, or the line to it be cut, long before the connection is lost. */
+  get #isDeaf(): boolean {
+    return this.#unheard > DEAF_AFTER_BEATS && performance.now() - this.#heardAt > DEAF_AFTER_MS
   }
 
   /** Never rejects; tried again each second, and by the library itself once it had a server. */
@@ -202,6 +214,10 @@ export class NatsCarrier implements Carrier {
       return
     }
     const heard = events.heard(parsed(body), undefined)
+    if (heard === 'self') {
+      this.#unheard = 0
+      this.#heardAt = performance.now()
+    }
     if (typeof heard !== 'string') events.onPositions()
   }
 

@@ -149,6 +149,29 @@ test('while the server is gone the roster stays, purges are applied here, and al
   assert.equal(first.cluster.health().blindSince, undefined)
 })
 
+test('a server that hangs is as one that is gone: nobody is taken for silent, and all goes on when it does', {
+  skip,
+}, async (t) => {
+  const clock = testClock()
+  const nats = await openNats(t)
+  const nodes = await openNodes(t, nats, 2, clock)
+  const [first, second] = nodes
+  assert.ok(first && second)
+  nats.hang(true)
+  const isConnected = (node: TestNode): boolean => node.cluster.health().carrier?.isConnected === true
+  await beatUntil(nodes, () => !nodes.some(isConnected), 'both notice')
+  for (let second = 0; second < 40; second++) {
+    clock.advance(1_000)
+    for (const node of nodes) node.tick()
+  }
+  for (const node of nodes) assert.equal(activeOf(node), 2)
+  await first.purge('/while-it-hung')
+  nats.hang(false)
+  await beatUntil(nodes, () => nodes.every(isConnected), 'both hear again')
+  await beatUntil(nodes, () => second.applied.includes('/while-it-hung'), 'the purge is told')
+  for (const node of nodes) assert.equal(activeOf(node), 2)
+})
+
 test('a node that is blind for longer than maxBlind validates what it has, until it hears again', {
   skip,
 }, async (t) => {

@@ -23,6 +23,8 @@ export interface TestNats {
   start(): Promise<void>
   /** Ends it at once, as a crash does; what it has is on disk. */
   stop(): Promise<void>
+  /** Holds it, so that it keeps its connections and says nothing, or lets it go on. */
+  hang(isHung: boolean): void
   /** Closed before it is ended at the end of the test. */
   serves(user: { close(): Promise<void> }): void
 }
@@ -56,7 +58,14 @@ export async function openNats(
     rmSync(folder, { recursive: true, force: true })
   })
   if (isStarted) await start()
-  return { url: `nats://127.0.0.1:${port}`, port, start, stop, serves: (user) => void users.push(user) }
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    port,
+    start,
+    stop,
+    hang: (isHung) => void child?.kill(isHung ? 'SIGSTOP' : 'SIGCONT'),
+    serves: (user) => void users.push(user),
+  }
 }
 
 function accepts(port: number): Promise<boolean> {
