@@ -121,8 +121,9 @@ function problemOf(kind: PurgeKind, value: unknown): string | undefined {
     // Names in Surrogate-Key end at a space, and no field has control characters.
     return isPrintable(value) ? undefined : `expected a name of printable ASCII, and ${shown(value)} came`
   }
-  if (value.startsWith('/') && isPrintable(value) && !/[ #]/.test(value)) return undefined
-  return `expected a path of printable ASCII that begins with "/", without spaces and "#", and ${shown(value)} came`
+  // Node hands over what is no ASCII as the octets that came, one a character.
+  if (/^\/[\x21\x22\x24-\x7e\x80-\xff]*$/.test(value)) return undefined
+  return `expected a path that begins with "/", of octets without spaces, "#" and control characters, and ${shown(value)} came`
 }
 
 function lengthOf(value: unknown): string {
@@ -137,8 +138,8 @@ function expected(where: string, what: string, came: string): BadPurge {
   return { bad: `${where}: expected ${what}, and ${came} came` }
 }
 
-/** Cut, for it may be anything. */
-function shown(value: unknown): string {
+/** What came, as JSON; cut, for it may be anything. */
+export function shown(value: unknown): string {
   const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? typeof value)
   return text.length > 80 ? `${text.slice(0, 80)}…` : text
 }

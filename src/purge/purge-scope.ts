@@ -54,6 +54,21 @@ export function covers(scope: PurgeScope, key: string, tags: readonly string[]):
   return scope.prefixes.some((prefix) => key.startsWith(prefix))
 }
 
+/** Whether more than single addresses are covered. */
+export function isWide({ prefixes, tags, isAll }: PurgeScope): boolean {
+  return isAll || prefixes.length > 0 || tags.size > 0
+}
+
+/** Drops what is kept under keys that are covered. */
+export function dropCovered(
+  kept: { keys(): Iterable<string>; delete(key: string): unknown },
+  scope: PurgeScope,
+): void {
+  for (const key of scope.keys) kept.delete(key)
+  if (!isWide(scope)) return
+  for (const key of [...kept.keys()]) if (covers(scope, key, [])) kept.delete(key)
+}
+
 /** The key of the whole that this is the key of: of a slice the body's, of a blocking reload the playlist's. */
 export function addressOf(key: string): string {
   const end = key.indexOf(SLICE_MARK)
