@@ -19,6 +19,8 @@ export class Groups {
   readonly #invalidatedAt: LRUCache<string, Instant>
   readonly #members = new WeakMap<StoredHead, readonly string[]>()
   #floor: Instant
+  /** Of everything, in a group or not. */
+  #distrustedAt: Instant = Number.NEGATIVE_INFINITY
 
   constructor(startedAt: Instant, maxGroups = MAX_GROUPS) {
     this.#floor = startedAt - 1
@@ -37,6 +39,11 @@ export class Groups {
     }
   }
 
+  /** All that was asked for before then is to be validated before it is used again: nobody knows what was said of it. */
+  distrust(at: Instant): void {
+    this.#distrustedAt = Math.max(this.#distrustedAt, at)
+  }
+
   /** The stored response, or the same as one that must be validated: neither fresh nor fit to stand in for a failed origin. */
   judged(stored: StoredResponse): StoredResponse {
     const { head, body } = stored
@@ -49,8 +56,9 @@ export class Groups {
 
   /** Whether a group it is in was invalidated since it was asked for. */
   isInvalid(head: StoredHead): boolean {
-    if (head.fields['cache-groups'] === undefined) return false
     const askedAt = head.askedAt ?? head.storedAt
+    if (askedAt <= this.#distrustedAt) return true
+    if (head.fields['cache-groups'] === undefined) return false
     if (askedAt <= this.#floor) return true
     for (const group of this.#membersOf(head)) {
       const invalidatedAt = this.#invalidatedAt.get(group)

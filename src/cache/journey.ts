@@ -116,6 +116,8 @@ export interface Journey {
   readonly outcome: Promise<Filled>
   /** Settles when nothing more will come. Never rejects. */
   readonly landed: Promise<void>
+  /** How many siblings it may have to wait for, one behind the other; absent: none. */
+  readonly hops?: number
 }
 
 /** One viewer's part in a flight. */

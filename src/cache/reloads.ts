@@ -128,7 +128,7 @@ export class Reloads {
     const why =
       known === undefined ? undefined : outOfWindow(known.facts, directives.wanted, now - known.readAt)
     if (why !== undefined) return refusal(why)
-    this.#hints.watched(plainKey, request, now)
+    if (route.home === undefined) this.#hints.watched(plainKey, request, now)
     // An origin that does not hold requests would be asked again and again.
     const wanted = known?.facts.canBlockReload === false ? undefined : directives.wanted
     return { route, plain, plainKey, directives, wanted }
@@ -178,7 +178,7 @@ export class Reloads {
         return pass(this.#context, route, request, signal, 'bypass', collapsed, held)
       if (decide(route, plain, undefined, clock()).kind !== 'fill')
         return pass(this.#context, route, request, signal, 'request', collapsed, held)
-      const running = this.#walks.running(key, asked)
+      const running = this.#walks.running(key, asked, route.mostHops)
       const flight = running ?? this.#walks.start(route, key, asked, undefined, { held })
       // Nothing stale stands in: a viewer who has the same again would ask again, and again.
       const fwd = found === undefined ? 'uri-miss' : 'stale'

@@ -23,7 +23,7 @@ export interface Setting {
   /** Nor has anybody asked for it: it is asked for without credentials. */
   readonly isAhead?: boolean
   /** The origin holds it until there is something to say. */
-  readonly held?: HeldFill
+  readonly held?: HeldFill | undefined
 }
 
 const NEVER = new AbortController().signal
@@ -121,9 +121,9 @@ export class Walks {
     return { kind: 'stored', outcome: 'miss', stored, status, unshared }
   }
 
-  /** A flight that a request which comes now may join. */
-  running(key: CacheKey, request: RequestHead): Flight | undefined {
-    return this.#flights.find(key, request, (stored) => this.#mayJoin(stored))
+  /** A flight that a request which comes now may join; see Flights.find. */
+  running(key: CacheKey, request: RequestHead, mostHops?: number): Flight | undefined {
+    return this.#flights.find(key, request, (stored) => this.#mayJoin(stored), mostHops)
   }
 
   /** Sets out. */

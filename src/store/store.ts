@@ -34,6 +34,11 @@ export interface StoredHead {
    * knows. Absent: storedAt.
    */
   readonly askedAt?: Instant
+  /**
+   * Another node keeps it. `kept`: here it lies in memory alone, in the part for copies. `passing`: it is held for those
+   * who read it while it comes, and then not kept. Absent: it is for this node to keep.
+   */
+  readonly copy?: 'kept' | 'passing'
 }
 
 /** How a large body is cut. */

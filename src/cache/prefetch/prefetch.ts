@@ -81,6 +81,8 @@ export class Prefetch {
 
   /** A viewer was given something stored. Costs a look into a map; what follows from it is done in a later turn. */
   asked(route: Route, request: RequestHead, head: StoredHead, now: Instant): void {
+    // What a sibling's viewers will ask for next it fetches itself, of whom it belongs to.
+    if (route.home !== undefined) return
     if (!this.#isOn || (head.kind !== 'segment' && head.kind !== 'text' && head.kind !== 'init')) return
     const seenAt = this.#seenAt.get(head)
     if (seenAt !== undefined && now - seenAt < REPEAT_MS) return
