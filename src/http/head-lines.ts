@@ -31,19 +31,39 @@ export class HeadLines {
   readonly #node: string
   readonly #status: CacheStatusWriter
   readonly #hits = new WeakMap<StoredHead, Prepared>()
+  readonly #told: ((head: StoredHead, now: Instant) => Lines) | undefined
 
-  constructor(node: string) {
+  /**
+   * `told`: for siblings, which take a response as it is stored and not as viewers are to have it; what they are told
+   * beside it changes with each answer.
+   */
+  constructor(node: string, told?: (head: StoredHead, now: Instant) => Lines) {
     this.#node = node
     this.#status = new CacheStatusWriter(node)
+    this.#told = told
   }
 
   /** A fresh hit of a whole body. */
   ofHit(head: StoredHead, status: CacheStatus, size: number, now: Instant): PreparedLines {
+    return this.#telling(this.#preparedHit(head, status, size, now), head, now)
+  }
+
+  /** Any answer from a stored response: `fields` are all of its fields, or those that a 304 carries. */
+  ofStored(head: StoredHead, fields: Fields, status: CacheStatus, now: Instant): PreparedLines {
+    return this.#telling(this.#prepared(head, fields, status, now), head, now)
+  }
+
+  #telling(prepared: PreparedLines, head: StoredHead, now: Instant): PreparedLines {
+    if (this.#told === undefined) return prepared
+    return { lines: [...prepared.lines, ...this.#told(head, now)], cacheStatus: prepared.cacheStatus }
+  }
+
+  #preparedHit(head: StoredHead, status: CacheStatus, size: number, now: Instant): PreparedLines {
     const age = ageSeconds(head.freshness, now)
     const before = this.#hits.get(head)
     if (before !== undefined && before.age === age && before.ttl === status.ttl && before.size === size)
       return before
-    const { lines, cacheStatus } = this.ofStored(head, head.fields, status, now)
+    const { lines, cacheStatus } = this.#prepared(head, head.fields, status, now)
     // RFC 9110 section 8.6: not in a 204.
     if (head.status !== 204) lines.push('content-length', String(size))
     const prepared = { lines, cacheStatus, age, ttl: status.ttl, size }
@@ -51,12 +71,12 @@ export class HeadLines {
     return prepared
   }
 
-  /** Any answer from a stored response: `fields` are all of its fields, or those that a 304 carries. */
-  ofStored(head: StoredHead, fields: Fields, status: CacheStatus, now: Instant): PreparedLines {
+  #prepared(head: StoredHead, fields: Fields, status: CacheStatus, now: Instant): PreparedLines {
     const cacheStatus = this.#status.write(status)
     // Ranges are cut here, whatever the origin says of itself (RFC 9110 section 14.3).
     const isCut = head.status === 200
-    const said = head.isLive === true ? forBrowsers(fields, head.freshness, now) : fields
+    const said =
+      head.isLive === true && this.#told === undefined ? forBrowsers(fields, head.freshness, now) : fields
     const lines = linesOf(said, isCut ? SIGNED_AND_CUT : SIGNED)
     this.#sign(lines, fields, cacheStatus)
     lines.push('age', String(ageSeconds(head.freshness, now)))

@@ -25,11 +25,15 @@ function faultOf(message: IncomingMessage, request: RequestHead): ErrorName | un
   if (!hasSoundHost(message) || !hasSoundCoding(message)) return 'BAD_REQUEST'
   // OPTIONS * is about the server as a whole (RFC 9110 section 9.3.7).
   if (target === '*' && method === 'OPTIONS') return undefined
-  const path = target.split('?', 1)[0] ?? ''
-  if (!target.startsWith('/') || UNSAFE.test(path)) return 'BAD_TARGET'
+  if (!isSafeTarget(target)) return 'BAD_TARGET'
   // RFC 9110 section 9.3.1: such content has no meaning, and a proxy that reads it differently smuggles requests.
   if ((method === 'GET' || method === 'HEAD') && hasBody(message)) return 'UNEXPECTED_BODY'
   return undefined
+}
+
+/** Whether the origin will see the path that the route was chosen by. */
+export function isSafeTarget(target: string): boolean {
+  return target.startsWith('/') && !UNSAFE.test(target.split('?', 1)[0] ?? '')
 }
 
 /** RFC 9112 section 3.2: one Host that can be one; HTTP/1.0 did not know it yet. */
