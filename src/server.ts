@@ -1,5 +1,4 @@
 /** Puts the house together: the only file that knows every room. */
-import { isIPv6 } from 'node:net'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { Audience } from './cache/audience/audience.ts'
 import { Cache } from './cache/cache.ts'
@@ -23,6 +22,11 @@ import { openOffice } from './ops/office.ts'
 import type { Stats } from './ops/stats.ts'
 import { describeStream } from './ops/stream-stats.ts'
 import type { Clock, Instant } from './rfc/heads.ts'
+import { CautiousPurges } from './server/cautious-purges.ts'
+import { ClusterWing, type WingContext } from './server/cluster-wing.ts'
+import { counted, countersOf } from './server/counts.ts'
+import { listening, urlOf } from './server/listening.ts'
+import { CopiesStore, SHARE_OF_COPIES } from './store/copies-store.ts'
 import { DiskStore } from './store/disk/disk-store.ts'
 import { MemoryStore, spareBytes } from './store/memory-store.ts'
 import type { Store } from './store/store.ts'
@@ -34,12 +38,11 @@ import { Origin } from './upstream/origin.ts'
 import { OriginGroup } from './upstream/origin-group.ts'
 import { upstreamError } from './upstream/upstream-error.ts'
 
-/** Connections that wait to be accepted: when a stream begins a city connects at once. The system has a bound of its own. */
-const BACKLOG = 4096
-
 export interface Relais {
   /** Where viewers are served. */
   readonly url: string
+  /** Where siblings are served; undefined: this node is alone. */
+  readonly peerUrl: string | undefined
   readStats(): Promise<Stats>
   /** Takes no new viewers, lets responses under way finish within the drain timeout, and lets go of everything. */
   close(): Promise<void>
@@ -49,6 +52,10 @@ export interface Surroundings {
   readonly clock: Clock
   readonly logger: FastifyBaseLogger
   readonly version: string
+  /** Calls its work about each second until what it returns is called; a timer when absent. */
+  readonly pulse?: ((work: () => void) => () => void) | undefined
+  /** How busy the processor was since this was asked last, 0 to 1; measured when absent. */
+  readonly utilization?: (() => number) | undefined
 }
 
 /** Rejects with one clear sentence when the port or the disk cannot be had. */
@@ -66,6 +73,16 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
   const agents = [agent, floorAgent, heldAgent]
   const heldBudgets = new Map<string, Budget>()
   const groups = new Map<Route, OriginGroup>()
+  const warn = warnOnce(logger)
+  const nextRequestId = countFrom(startedAt)
+  const traffic = new Traffic()
+  const told: { cache?: Cache } = {}
+  const cluster = await openCluster(config, {
+    ...{ clock, logger, version, warn, nextRequestId, pulse: surroundings.pulse },
+    utilization: surroundings.utilization,
+    counters: () => countersOf(traffic, told.cache),
+    purges: new CautiousPurges(node, clock, (at) => told.cache?.distrust(at)),
+  })
   for (const options of config.routes) {
     const origins = options.origins.map((url) => {
       const { origin } = new URL(url)
@@ -81,21 +98,24 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     const { penalty, resumeTimeout } = config.upstream
     const policy = { penaltyMs: penalty, resume: options.resume, resumeTimeoutMs: resumeTimeout }
     const group = new OriginGroup(origins, policy, clock)
-    groups.set(routeOf(options, group), group)
+    const alone = routeOf(options, group)
+    groups.set(cluster?.joined(alone, options.resume) ?? alone, group)
   }
   const table = new RouteTable([...groups.keys()])
   const streams = new Streams()
   const audience = new Audience(streams, clock)
-  const traffic = new Traffic()
-  const warn = warnOnce(logger)
   const onTrouble: CacheContext['onTrouble'] = (what, error, target) => warn(what, error, { target })
   const addresses = new AddressBook(config.routes, {
-    aliases: Object.fromEntries(config.addresses.aliases.map(({ url, path }) => [url, path])),
+    aliases: {
+      ...cluster?.aliases,
+      ...Object.fromEntries(config.addresses.aliases.map(({ url, path }) => [url, path])),
+    },
     publicUrl: config.addresses.publicUrl ?? undefined,
     isReserved: (path) => OFFICE.test(path),
   })
   const { slices: slicing, prefetch: prefetching } = config
   const cache = new Cache({ store, streams, clock, node, slicing, prefetching, addresses, onTrouble })
+  told.cache = cache
   const destinationOf = (route: Route): Destination => preferredOf(groups, route)
   const forwarder = new Forwarder({
     node,
@@ -114,7 +134,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     traffic,
     audience,
     clock,
-    nextRequestId: countFrom(startedAt),
+    nextRequestId,
     onAccount: config.log.access ? (account) => logger.info(account, 'request') : undefined,
     onTrouble: (error, requestId) => warn('an answer failed', error, { requestId }),
   })
@@ -123,14 +143,15 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     node,
     version,
     uptimeSeconds: Math.floor((clock() - startedAt) / 1000),
-    ...counted(traffic, groups),
+    ...counted(traffic, groups, cluster?.bytes ?? 0),
     ...store.stats(),
     ...cache.underWay,
     prefetch: cache.prefetch.stats(),
     viewers: front === undefined ? 0 : await connectionsOf(front.app),
     cmcd: audience.cmcd(),
     streams: describeStreams(streams, audience, clock()),
-    siblings: [],
+    siblings: cluster?.stats() ?? [],
+    peers: cluster?.doorStats() ?? null,
   })
   const floor = { door, routes: [...groups.keys()], node, destinationOf, pool: floorAgent }
   const { events } = config.cmcd
@@ -141,23 +162,36 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
   front = opened
   const { app } = opened
   try {
-    await app.listen({ ...config.listen, backlog: BACKLOG })
+    await cluster?.open(cache)
+    await listening(app, config.listen)
   } catch (error) {
-    await Promise.all([store.close(), ...agents.map((one) => one.destroy())])
-    throw new Error(cannotListen(config, error), { cause: error })
+    await Promise.all([store.close(), cluster?.close(), ...agents.map((one) => one.destroy())])
+    throw error
   }
   isReady = true
   return {
     url: urlOf(app, config.listen.host),
+    peerUrl: cluster?.url,
     readStats,
     async close() {
       isReady = false
+      await cluster?.leave()
       await opened.drain()
       await app.close()
+      await cluster?.close()
       await store.close()
       await Promise.all(agents.map((one) => one.destroy()))
     },
   }
+}
+
+/** Undefined: this node is alone. */
+async function openCluster(
+  config: Config,
+  context: Omit<WingContext, 'config' | 'options'>,
+): Promise<ClusterWing | undefined> {
+  const options = config.cluster
+  return options === undefined ? undefined : await ClusterWing.of({ ...context, config, options })
 }
 
 /** A failed fill is the same error to all who waited for it, and is one line of the log. */
@@ -175,7 +209,19 @@ function warnOnce(
 }
 
 async function openStore(config: Config, logger: FastifyBaseLogger): Promise<Store> {
-  const memory = new MemoryStore(config.memory, spareBytes(config.memory.maxBytes))
+  const copies = config.cluster === undefined ? 0 : Math.floor(config.memory.maxBytes * SHARE_OF_COPIES)
+  const own = await openOwnStore(config, config.memory.maxBytes - copies, logger)
+  if (copies === 0) return own
+  return new CopiesStore(own, memoryOf(config, copies))
+}
+
+function memoryOf({ memory }: Config, maxBytes: number): MemoryStore {
+  const maxEntryBytes = Math.min(memory.maxEntryBytes, maxBytes)
+  return new MemoryStore({ ...memory, maxBytes, maxEntryBytes }, spareBytes(maxBytes))
+}
+
+async function openOwnStore(config: Config, memoryBytes: number, logger: FastifyBaseLogger): Promise<Store> {
+  const memory = memoryOf(config, memoryBytes)
   const { path, maxBytes, maxEntryBytes } = config.disk
   if (path === null) return memory
   const disk = await DiskStore.open({
@@ -202,25 +248,6 @@ function budgetOf(budgets: Map<string, Budget>, origin: string, options: Upstrea
   return budget
 }
 
-function counted(
-  traffic: Traffic,
-  groups: ReadonlyMap<Route, OriginGroup>,
-): Pick<Stats, 'requests' | 'cuts' | 'bytes' | 'origin' | 'routes'> {
-  const { requests, cuts, bytesToViewers } = traffic.total()
-  const routes = [...groups].map(([route, group]) => ({ ...traffic.of(route), origins: group.states() }))
-  const origins = routes.flatMap((route) => route.origins)
-  return {
-    requests,
-    cuts,
-    bytes: { toViewers: bytesToViewers, fromOrigin: sum(origins.map(({ bytes }) => bytes)), fromSiblings: 0 },
-    origin: {
-      requests: sum(origins.map((origin) => origin.requests)),
-      errors: sum(origins.map(({ errors }) => errors)),
-    },
-    routes,
-  }
-}
-
 function describeStreams(streams: Streams, audience: Audience, now: Instant): Stats['streams'] {
   const counted = audience.read(now)
   return streams.list().map((stream) => describeStream(stream, counted.get(stream.manifest), now))
@@ -244,23 +271,4 @@ function connectionsOf(app: FastifyInstance): Promise<number> {
   return new Promise((resolve) => {
     app.server.getConnections((error, count) => resolve(error === null ? count : 0))
   })
-}
-
-function urlOf(app: FastifyInstance, host: string): string {
-  const address = app.server.address()
-  const port = address !== null && typeof address === 'object' ? address.port : 0
-  const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : isIPv6(host) ? `[${host}]` : host
-  return `http://${shown}:${port}`
-}
-
-function cannotListen(config: Config, error: unknown): string {
-  const { host, port } = config.listen
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  const why =
-    code === 'EADDRINUSE' ? 'the port is taken' : error instanceof Error ? error.message : String(error)
-  return `cannot listen on ${host} port ${port}: ${why}`
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0)
 }
