@@ -66,6 +66,7 @@ export const CLUSTER: ClusterOptions = {
   parentZone: null,
   weight: null,
   capacity: 10_000,
+  maxRequests: 4096,
   listen: { host: '127.0.0.1', port: 0 },
   siblings: [],
 }
