@@ -1,5 +1,6 @@
 /** One sibling that is asked for objects: over HTTP, signed, with little patience, and never believed blindly. */
 import type { Dispatcher } from 'undici'
+import { RelaisError } from '../errors.ts'
 import type { Clock, Fields } from '../rfc/heads.ts'
 import { type Address, exchange } from '../upstream/exchange.ts'
 import { upstreamError } from '../upstream/upstream-error.ts'
@@ -15,6 +16,8 @@ import { Standing } from './standing.ts'
 const SILENCE_MS = 1_500
 /** Who is asked for what it has needs no time. */
 const PROBE_SILENCE_MS = 250
+/** Who looks at the clock so much later than it meant to has heard nobody meanwhile. */
+const DEAF_MS = 100
 
 export interface SiblingContext {
   readonly dispatcher: Dispatcher
@@ -114,7 +117,11 @@ export class Sibling {
         throw signal.reason
       }
       this.#failed++
-      this.#standing.failed()
+      // Who is to say at once what it has, and does not, may well be busy with what it was asked for as the owner.
+      const isSlowProbe =
+        ask.role === 'probe' && error instanceof RelaisError && error.code === 'RESPONSE_TIMEOUT'
+      if (!isSlowProbe) this.#standing.failed()
+      else if (isProbing) this.#standing.left()
       throw error
     }
   }
@@ -136,12 +143,12 @@ export class Sibling {
     signal.throwIfAborted()
     signal.addEventListener('abort', leave, { once: true })
     const silenceMs = role === 'probe' ? PROBE_SILENCE_MS : SILENCE_MS
-    const timer = setTimeout(() => late.abort(new Silence(silenceMs)), silenceMs)
+    const patience = waiting(silenceMs, () => late.abort(new Silence(silenceMs)))
     const requestedAt = clock()
     const startedAt = performance.now()
     let response: Dispatcher.ResponseData
     try {
-      const asker = { forwarded: '', address: '', onInterim: () => clearTimeout(timer) }
+      const asker = { forwarded: '', address: '', onInterim: () => patience.end() }
       const asked = { ...written(ask, roster, auth), asker }
       const pool = held === undefined ? dispatcher : heldDispatcher
       response = await exchange(pool, this.#address, asked, held?.headTimeoutMs ?? patienceMs, late.signal)
@@ -150,7 +157,7 @@ export class Sibling {
       if (signal.aborted) throw signal.reason
       throw upstreamError(error, this.name, 'head')
     } finally {
-      clearTimeout(timer)
+      patience.end()
     }
     const { body } = response
     body.once('close', () => signal.removeEventListener('abort', leave))
@@ -189,6 +196,21 @@ export class Sibling {
       throw upstreamError(error, this.name, 'body')
     }
   }
+}
+
+/** Calls `late` after so long, unless it was ended before. What came while this node itself stood still is heard first. */
+function waiting(ms: number, late: () => void): { end(): void } {
+  let dueAt = performance.now() + ms
+  const look = (): void => {
+    if (performance.now() - dueAt < DEAF_MS) {
+      late()
+      return
+    }
+    dueAt = performance.now() + ms
+    timer = setTimeout(look, ms)
+  }
+  let timer = setTimeout(look, ms)
+  return { end: () => clearTimeout(timer) }
 }
 
 /** It is there, perhaps, and says nothing. */

@@ -6,7 +6,7 @@ import { openOrigin, reply } from '../support/origin.ts'
 import { openSiblings } from '../support/relais-siblings.ts'
 
 const OBJECTS = 20_000
-const REQUESTS = 30_000
+const REQUESTS = 15_000
 const AT_ONCE = 32
 /** How steep: the usual figure for video on demand. */
 const EXPONENT = 0.8
@@ -43,11 +43,13 @@ function zipf(random: () => number): () => number {
   }
 }
 
-test('30,000 requests for 20,000 objects at four nodes cost the origin one request an object', async (t) => {
+test('15,000 requests for 20,000 objects at four nodes cost the origin one request an object', async (t) => {
   const origin = await openOrigin(t, (request, response) =>
     reply(response, `body of ${request.url}`, { 'cache-control': 'max-age=86400', etag: `"${request.url}"` }),
   )
-  const { nodes } = await openSiblings(t, 4, { origins: [origin.url] })
+  // Who failed, on a machine that stood still for a second, is asked again after one.
+  const clock = { now: () => Date.now(), advance: () => undefined }
+  const { nodes } = await openSiblings(t, 4, { origins: [origin.url], clock })
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE })
   t.after(() => agent.destroy())
   const random = numbers(20_001)
