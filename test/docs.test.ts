@@ -55,10 +55,10 @@ test('every field of /stats has its sentence in docs/stats.md, and nothing else 
   const gone = await openOrigin(t, (_request, response) => response.destroy())
   await gone.close()
   const origin = await openOrigin(t, (_request, response) => reply(response, playlist))
-  const { nodes } = await openSiblings(t, 2, { origins: [gone.url, origin.url] })
+  const { nodes, ownedBy } = await openSiblings(t, 2, { origins: [gone.url, origin.url] })
   const [relais] = nodes
   assert.ok(relais)
-  assert.equal((await get(`${relais.url}/main.m3u8`)).status, 200)
+  assert.equal((await get(relais.url + ownedBy(relais, gone.url, '.m3u8'))).status, 200)
   const { body } = await get(`${relais.url}/stats`)
   const stats: unknown = JSON.parse(body.toString())
   const documented = rowsOf(page('docs/stats.md'))

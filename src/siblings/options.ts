@@ -157,6 +157,12 @@ export const clusterOptions = Type.Object(
       default: 10_000,
       minimum: 1,
     }),
+    maxRequests: Type.Integer({
+      description:
+        'Requests of siblings at once; what comes beyond it is asked of the runner-up of this node.',
+      default: 4096,
+      minimum: 1,
+    }),
     listen: Type.Object(
       {
         host: Type.String({
@@ -174,12 +180,6 @@ export const clusterOptions = Type.Object(
       },
       { description: 'Where siblings are served.', additionalProperties: false },
     ),
-    maxRequests: Type.Integer({
-      description:
-        'Requests of siblings at once; what comes beyond it is asked of the runner-up of this node.',
-      default: 4096,
-      minimum: 1,
-    }),
     siblings: Type.Array(siblingOptions, {
       description:
         'The nodes of the cluster. The entry with the name of this node is allowed, so that one list serves all. Up to about eight, in one place; beyond that use `cluster.nats`.',
