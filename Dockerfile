@@ -24,7 +24,7 @@ COPY bin ./bin
 RUN install --directory --owner=node --group=node /var/cache/relais
 USER node
 VOLUME /var/cache/relais
-EXPOSE 8080
+EXPOSE 8080 8090
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8080/-/live').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "bin/relais.mjs"]

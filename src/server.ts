@@ -19,6 +19,7 @@ import { Traffic } from './http/traffic.ts'
 import { AddressBook } from './media/addresses/address-book.ts'
 import { Access } from './ops/access.ts'
 import { openOffice } from './ops/office.ts'
+import { ProcessMeter } from './ops/process-stats.ts'
 import type { Stats } from './ops/stats.ts'
 import { describeStream } from './ops/stream-stats.ts'
 import type { Clock, Instant } from './rfc/heads.ts'
@@ -139,10 +140,12 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     onTrouble: (error, requestId) => warn('an answer failed', error, { requestId }),
   })
   let isReady = false
+  const meter = new ProcessMeter()
   const readStats = async (): Promise<Stats> => ({
     node,
     version,
     uptimeSeconds: Math.floor((clock() - startedAt) / 1000),
+    process: meter.read(),
     ...counted(traffic, groups, cluster?.bytes ?? 0),
     ...store.stats(),
     ...cache.underWay,

@@ -34,6 +34,7 @@ const KNOWN_ONLY_TO: Readonly<Record<string, readonly string[]>> = {
   '@svta/cml-cmcd': ['media'],
   '@nats-io/transport-node': ['siblings'],
   '@nats-io/jetstream': ['siblings'],
+  '@prometheus-io/client': ['ops'],
 }
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))

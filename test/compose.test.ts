@@ -1,86 +1,58 @@
 /** The container files hold together: no engine runs here, so each is read and held to what the others say. */
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { BlockList } from 'node:net'
 import { extname } from 'node:path'
 import { test } from 'node:test'
+import { parse } from 'yaml'
 import { type Config, readConfig } from '../src/config.ts'
 import { isManifest, kindOf } from '../src/media/kind.ts'
+import { METRICS } from '../src/ops/metrics/catalogue.ts'
 import { parseDuration } from '../src/quantities.ts'
 
 const ROOT = new URL('../', import.meta.url)
 const text = (name: string): string => readFileSync(new URL(name, ROOT), 'utf8')
 
-type Yaml = string | readonly Yaml[] | { readonly [key: string]: Yaml }
-
 interface Service {
   readonly image: string
   readonly build?: string
-  readonly read_only?: string
+  readonly read_only?: boolean
+  readonly command?: readonly string[]
   readonly volumes: readonly string[]
   readonly ports?: readonly string[]
   readonly expose?: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
-  readonly depends_on?: Readonly<Record<string, unknown>>
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>
+  readonly networks: readonly string[] | Readonly<Record<string, { readonly ipv4_address: string }>>
   readonly healthcheck: { readonly test: readonly string[] }
   readonly stop_grace_period?: string
 }
 
 interface Compose {
-  readonly services: Readonly<Record<'origin' | 'relais', Service>>
+  readonly services: Readonly<Record<string, Service>>
   readonly volumes: Readonly<Record<string, unknown>>
-}
-
-interface Line {
-  readonly indent: number
-  readonly text: string
-}
-
-/** As much of YAML as docker-compose.yml is written in: maps, lists, lists on one line, and scalars, all as strings. */
-function readYaml(source: string): Yaml {
-  const lines = source
-    .split('\n')
-    .map((line) => ({ indent: line.search(/\S|$/), text: line.trim() }))
-    .filter((line) => line.text !== '' && !line.text.startsWith('#'))
-  const value = block(lines, 0)
-  assert.deepEqual(lines, [], 'read to its end')
-  return value
-}
-
-function block(lines: Line[], indent: number): Yaml {
-  const list: Yaml[] = []
-  const map: Record<string, Yaml> = {}
-  for (let line = lines[0]; line !== undefined && line.indent === indent; line = lines[0]) {
-    lines.shift()
-    if (line.text.startsWith('- ')) {
-      list.push(scalar(line.text.slice(2)))
-      continue
-    }
-    const [, key, rest = ''] = /^([\w-]+):(?: (.*))?$/.exec(line.text) ?? []
-    assert.ok(key !== undefined, `a key or an entry of a list was expected, came ${line.text}`)
-    const next = lines[0]
-    map[key] =
-      rest !== '' ? scalar(rest) : next !== undefined && next.indent > indent ? block(lines, next.indent) : ''
+  readonly networks: {
+    readonly cluster: { readonly ipam: { readonly config: readonly [{ readonly subnet: string }] } }
   }
-  return list.length > 0 ? list : map
 }
 
-function scalar(written: string): Yaml {
-  if (written.startsWith('[')) return written.slice(1, -1).split(', ').map(unquoted)
-  return unquoted(written)
-}
-
-function unquoted(written: string): string {
-  return written.replace(/^"(.*)"$/, '$1')
-}
-
-const compose = readYaml(text('docker-compose.yml')) as unknown as Compose
-const { origin, relais } = compose.services
+const compose = parse(text('docker-compose.yml'), { merge: true }) as Compose
+const { services } = compose
 const dockerfile = text('Dockerfile').replaceAll(/\\\n\s*/g, '')
 const nginx = text('deploy/nginx.conf')
 const manifest = JSON.parse(text('package.json')) as {
   version: string
+  dependencies: Record<string, string>
   optionalDependencies: Record<string, string>
 }
+
+function service(name: string): Service {
+  const found = services[name]
+  assert.ok(found !== undefined, `there is a service ${name}`)
+  return found
+}
+
+const nodes = Object.entries(services).filter(([, { build }]) => build !== undefined)
 
 function instructions(name: string, of = dockerfile): string[] {
   return [...of.matchAll(new RegExp(`^${name} (.+)$`, 'gm'))].map(([, rest = '']) => rest)
@@ -88,15 +60,24 @@ function instructions(name: string, of = dockerfile): string[] {
 
 const finalStage = dockerfile.slice(dockerfile.lastIndexOf('FROM '))
 
+/** What compose makes of `${NAME:-default}` where the variable is not set. */
+function unset(value: string): string {
+  return value.replace(/\$\{[A-Z_]+:-([^}]*)\}/, '$1')
+}
+
 /** Arguments as the container is given them: each mounted file is read from where it lies here. */
-function configIn(service: Service, argv: readonly string[]): Config {
+function configIn(of: Service, argv: readonly string[] = command()): Config {
+  const environment = Object.entries(of.environment ?? {}).map(([name, value]) => [name, unset(value)])
   const read = readConfig({
     argv,
-    env: { XDG_CACHE_HOME: /XDG_CACHE_HOME=(\S+)/.exec(finalStage)?.[1], ...service.environment },
+    env: {
+      XDG_CACHE_HOME: /XDG_CACHE_HOME=(\S+)/.exec(finalStage)?.[1],
+      ...Object.fromEntries(environment),
+    },
     hostname: 'container',
     homeDirectory: '/home/node',
     readFile: (path) => {
-      const mount = mountsOf(service).find(({ target }) => target === path)
+      const mount = mountsOf(of).find(({ target }) => target === path)
       assert.ok(mount !== undefined, `${path} is mounted`)
       return text(mount.source)
     },
@@ -117,51 +98,83 @@ function command(): string[] {
   return JSON.parse(written) as string[]
 }
 
-test('the mounted configuration is valid, and a token that is set to nothing counts as none', () => {
-  const config = configIn({ ...relais, environment: { RELAIS_OPS_TOKEN: '' } }, command())
-  assert.equal(config.ops.token, null)
-  assert.deepEqual(Object.keys(relais.environment ?? {}), ['RELAIS_OPS_TOKEN'])
-  assert.match(relais.environment?.RELAIS_OPS_TOKEN ?? '', /^\$\{RELAIS_OPS_TOKEN:-\}$/)
+test('three nodes have one configuration, each its own name, address, port and disk', () => {
+  assert.equal(nodes.length, 3)
+  const taken = new Set<string | undefined>()
+  for (const [name, node] of nodes) {
+    const { node: id, cluster, ops } = configIn(node)
+    assert.equal(id, name)
+    assert.equal(cluster?.url, `http://${name}:${cluster?.listen.port}`)
+    assert.equal(cluster?.listen.host, '0.0.0.0')
+    assert.equal(ops.token, null, 'a token that is set to nothing counts as none')
+    assert.match(node.environment?.['RELAIS_OPS_TOKEN'] ?? '', /^\$\{RELAIS_OPS_TOKEN:-\}$/)
+    assert.match(node.environment?.['RELAIS_CLUSTER_SECRET'] ?? '', /^\$\{RELAIS_CLUSTER_SECRET:-.{32,}\}$/)
+    const [published] = node.ports ?? []
+    const disk = mountsOf(node).find(({ isReadOnly }) => !isReadOnly)
+    for (const own of [published, disk?.source]) {
+      assert.ok(own !== undefined && !taken.has(own), own)
+      taken.add(own)
+    }
+    // Siblings talk among themselves.
+    assert.deepEqual(node.ports?.length, 1)
+  }
 })
 
-test('Relais asks the origin of the same file, at the port that it listens on', () => {
-  const config = configIn({ ...relais, environment: {} }, command())
-  const [port] = origin.expose ?? []
-  assert.deepEqual(
-    config.routes.flatMap(({ origins }) => origins),
-    [`http://origin:${port}/`],
-  )
+test('Relais asks the origin and the NATS server of the same file, at the ports that they listen on', () => {
+  const [port] = service('origin').expose ?? []
   assert.match(nginx, new RegExp(`listen ${port};`))
-  assert.ok(relais.depends_on !== undefined && 'origin' in relais.depends_on)
+  const [natsPort] = service('nats').expose ?? []
+  const nats = text('deploy/nats.conf')
+  assert.match(nats, new RegExp(`^port: ${natsPort}$`, 'm'))
+  for (const [, node] of nodes) {
+    const { routes, cluster } = configIn(node)
+    assert.deepEqual(
+      routes.flatMap(({ origins }) => origins),
+      [`http://origin:${port}/`],
+    )
+    assert.deepEqual(cluster?.nats?.servers, [`nats://nats:${natsPort}`])
+    assert.deepEqual(Object.keys(node.depends_on ?? {}), ['origin', 'nats'])
+  }
+  const [stored = ''] = mountsOf(service('nats'))
+    .map(({ target }) => target)
+    .slice(-1)
+  assert.match(nats, new RegExp(`store_dir: ${stored}$`, 'm'))
+  assert.ok(service('nats').command?.includes(mountsOf(service('nats'))[0]?.target ?? ''))
 })
 
-test('the port that is published is the one that Relais listens on', () => {
-  const { host, port } = configIn({ ...relais, environment: {} }, command()).listen
-  assert.deepEqual(relais.ports, [`${port}:${port}`])
-  assert.equal(host, '0.0.0.0')
-  assert.deepEqual(instructions('EXPOSE', finalStage), [String(port)])
+test('the ports that are published are those that Relais listens on', () => {
+  for (const [, node] of nodes) {
+    const { listen, cluster } = configIn(node)
+    assert.equal(node.ports?.[0]?.split(':').at(-1), String(listen.port))
+    assert.equal(listen.host, '0.0.0.0')
+    assert.deepEqual(instructions('EXPOSE', finalStage), [`${listen.port} ${cluster?.listen.port}`])
+  }
 })
 
 test('only the volume of the cache is written to, and it is where the configuration puts the disk', () => {
-  const { disk } = configIn({ ...relais, environment: {} }, command())
-  const { disk: unsaid } = configIn({ ...relais, environment: {} }, ['--origin', 'http://origin'])
-  const writable = mountsOf(relais).filter(({ isReadOnly }) => !isReadOnly)
-  assert.deepEqual(
-    writable.map(({ target }) => target),
-    [disk.path],
-  )
-  assert.ok(writable.every(({ source }) => source in compose.volumes))
-  assert.deepEqual(instructions('VOLUME', finalStage), [disk.path])
-  assert.equal(unsaid.path, disk.path)
-  for (const service of [origin, relais]) assert.equal(service.read_only, 'true')
+  for (const [, node] of nodes) {
+    const { disk } = configIn(node)
+    const { disk: unsaid } = configIn({ ...node, environment: {} }, ['--origin', 'http://origin'])
+    const writable = mountsOf(node).filter(({ isReadOnly }) => !isReadOnly)
+    assert.deepEqual(
+      writable.map(({ target }) => target),
+      [disk.path],
+    )
+    assert.ok(writable.every(({ source }) => source in compose.volumes))
+    assert.deepEqual(instructions('VOLUME', finalStage), [disk.path])
+    assert.equal(unsaid.path, disk.path)
+    assert.equal(node.read_only, true)
+  }
+  for (const name of ['origin', 'nats', 'prometheus']) assert.equal(service(name).read_only, true, name)
 })
 
-test('every path that is mounted from here is here, and is mounted for reading only', () => {
-  const mounts = [origin, relais].flatMap(mountsOf).filter(({ source }) => source.startsWith('./'))
+test('every path that is mounted from here is here, is mounted for reading only, and lies in a volume otherwise', () => {
+  const mounts = Object.values(services).flatMap(mountsOf)
   assert.ok(mounts.length > 0)
   for (const { source, isReadOnly } of mounts) {
-    assert.ok(existsSync(new URL(source, ROOT)), source)
-    assert.ok(isReadOnly, source)
+    if (source.startsWith('./')) assert.ok(existsSync(new URL(source, ROOT)), source)
+    else assert.ok(source in compose.volumes, source)
+    assert.equal(isReadOnly, source.startsWith('./'), source)
   }
 })
 
@@ -170,8 +183,10 @@ test('images are pinned: Node to the version of the checkout, the rest to a whol
   const [node] = new Set(Object.values(optionalDependencies))
   const bases = instructions('FROM').map((from) => from.split(' ')[0])
   assert.deepEqual([...new Set(bases)], [`node:${node}-bookworm-slim`])
-  assert.match(origin.image, /^nginx:\d+\.\d+\.\d+-[a-z]+$/)
-  assert.equal(relais.image, `relais:${manifest.version}`)
+  for (const { build, image } of Object.values(services)) {
+    if (build !== undefined) assert.equal(image, `relais:${manifest.version}`)
+    else assert.match(image, /^[a-z/]+:v?\d+\.\d+\.\d+(?:-[a-z]+)?$/)
+  }
 })
 
 test('what the image is made of is here, and is let through to the engine', () => {
@@ -186,33 +201,94 @@ test('what the image is made of is here, and is let through to the engine', () =
   assert.deepEqual([...new Set(copied)].toSorted(), passed.toSorted())
 })
 
-test('the last stage has no tools, is not root, and starts the launcher', () => {
+test('the last stage has no tools, is not root, starts the launcher, and can speak to NATS', () => {
   assert.match(dockerfile, /npm ci --omit=dev --omit=optional/)
   assert.doesNotMatch(finalStage, /npm|--from=build \/app\/(?:node_modules|src)/)
   assert.deepEqual(instructions('USER', finalStage), ['node'])
   assert.deepEqual(instructions('ENTRYPOINT', finalStage), ['["node", "bin/relais.mjs"]'])
+  assert.ok('@nats-io/transport-node' in manifest.dependencies)
 })
 
 test('health is asked of the port that Relais listens on, in the image and in the file', () => {
-  const { port } = configIn({ ...relais, environment: {} }, command()).listen
   const inImage = instructions('HEALTHCHECK', finalStage).map((check) =>
     check.slice(check.indexOf('CMD ') + 4),
   )
-  assert.deepEqual(
-    inImage.map((check) => ['CMD', ...(JSON.parse(check) as string[])]),
-    [relais.healthcheck.test],
-  )
-  const script = relais.healthcheck.test.at(-1) ?? ''
-  assert.ok(script.includes(`http://127.0.0.1:${port}/-/live`), script)
-  assert.doesNotThrow(() => new Function(script))
-  assert.ok(origin.healthcheck.test.at(-1)?.endsWith('/health'))
+  const [image = []] = inImage.map((check) => ['CMD', ...(JSON.parse(check) as string[])])
+  for (const [, node] of nodes) {
+    const { port } = configIn(node).listen
+    for (const [asked, path] of [
+      [image, '/-/live'],
+      [node.healthcheck.test, '/-/ready'],
+    ] as const) {
+      assert.deepEqual(asked.slice(0, -1), ['CMD', 'node', '-e'])
+      const script = asked.at(-1) ?? ''
+      assert.ok(script.includes(`http://127.0.0.1:${port}${path}'`), script)
+      assert.doesNotThrow(() => new Function(script))
+    }
+  }
+  assert.ok(service('origin').healthcheck.test.at(-1)?.endsWith('/health'))
   assert.match(nginx, /location = \/health/)
+  const [monitor] = /127\.0\.0\.1:\d+/.exec(text('deploy/nats.conf')) ?? []
+  assert.ok(service('nats').healthcheck.test.at(-1)?.includes(`http://${monitor}/`))
 })
 
 test('there is time to drain before the engine loses patience', () => {
-  const { http } = configIn({ ...relais, environment: {} }, command())
-  const patienceMs = parseDuration(relais.stop_grace_period) ?? 0
-  assert.ok(patienceMs > http.drainTimeout, `${patienceMs} ms for a drain of ${http.drainTimeout} ms`)
+  for (const [, node] of nodes) {
+    const { http } = configIn(node)
+    const patienceMs = parseDuration(node.stop_grace_period) ?? 0
+    assert.ok(patienceMs > http.drainTimeout, `${patienceMs} ms for a drain of ${http.drainTimeout} ms`)
+  }
+})
+
+test('Prometheus asks every node where it serves, from an address that each of them trusts, and nobody else is trusted', () => {
+  const { scrape_configs: jobs } = parse(text('deploy/prometheus.yml')) as {
+    scrape_configs: { static_configs: { targets: string[] }[] }[]
+  }
+  const targets = jobs.flatMap((job) => job.static_configs.flatMap((one) => one.targets))
+  const { networks } = service('prometheus')
+  const address = 'cluster' in networks ? networks.cluster?.ipv4_address : undefined
+  const [{ subnet }] = compose.networks.cluster.ipam.config
+  const block = new BlockList()
+  const [base = '', bits] = subnet.split('/')
+  block.addSubnet(base, Number(bits))
+  assert.ok(address !== undefined && block.check(address), 'it has an address of the network')
+  assert.deepEqual(
+    targets,
+    nodes.map(([name, node]) => `${name}:${configIn(node).listen.port}`),
+  )
+  for (const [, node] of nodes)
+    assert.deepEqual(configIn(node).ops.trusted, ['127.0.0.0/8', '::1/128', address])
+})
+
+test('Grafana finds Prometheus and the dashboard, and the dashboard asks for nothing that is not there', () => {
+  const { datasources } = parse(text('deploy/grafana/provisioning/datasources/prometheus.yml')) as {
+    datasources: { uid: string; url: string }[]
+  }
+  const [port] = service('prometheus').ports?.[0]?.split(':').slice(-1) ?? []
+  assert.deepEqual(
+    datasources.map(({ url }) => url),
+    [`http://prometheus:${port}`],
+  )
+  const { providers } = parse(text('deploy/grafana/provisioning/dashboards/relais.yml')) as {
+    providers: { options: { path: string } }[]
+  }
+  const mounts = mountsOf(service('grafana'))
+  const shown = mounts.find(({ source }) => source === './deploy/grafana/relais.json')?.target
+  assert.ok(shown?.startsWith(`${providers[0]?.options.path}/`))
+  assert.equal(service('grafana').environment?.['GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH'], shown)
+  const { panels } = JSON.parse(text('deploy/grafana/relais.json')) as {
+    panels: { title: string; datasource: { uid: string }; targets: { expr: string }[] }[]
+  }
+  const known = new Set(METRICS.map(({ name }) => name))
+  assert.ok(panels.length > 10)
+  for (const { title, datasource, targets } of panels) {
+    assert.equal(datasource.uid, datasources[0]?.uid, title)
+    for (const { expr } of targets) {
+      const names = expr.match(/\b(?:relais|process)_[a-z_]+/g) ?? []
+      assert.ok(names.length > 0, `${title}: ${expr}`)
+      for (const name of names) assert.ok(known.has(name), `${title}: ${name}`)
+    }
+  }
 })
 
 test('the origin gives every fixture a type, and one by which Relais knows manifests', () => {

@@ -88,6 +88,12 @@ export const SETTABLE: readonly Settable[] = [
     help: 'what siblings know each other by',
   },
   {
+    path: ['cluster', 'url'],
+    variable: 'RELAIS_CLUSTER_URL',
+    form: 'URL',
+    help: 'where siblings reach this node',
+  },
+  {
     path: ['cluster', 'nats', 'password'],
     variable: 'RELAIS_NATS_PASSWORD',
     form: 'PASSWORD',

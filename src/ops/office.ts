@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { RelaisError } from '../errors.ts'
 import type { Access } from './access.ts'
+import { formatMetrics } from './metrics/metrics.ts'
 import type { Stats } from './stats.ts'
 
 export interface OfficeContext {
@@ -19,6 +20,10 @@ export function openOffice(app: FastifyInstance, context: OfficeContext): void {
   }
   const options = { onRequest, exposeHeadRoute: true }
   app.get('/stats', options, async (_request, reply) => plain(reply).send(await context.readStats()))
+  app.get('/metrics', options, async (_request, reply) => {
+    const { contentType, text } = await formatMetrics(await context.readStats())
+    return reply.header('cache-control', 'no-store').type(contentType).send(text)
+  })
   app.get('/-/live', options, async (_request, reply) => plain(reply).send({ status: 'live' }))
   app.get('/-/ready', options, async (_request, reply) => {
     const isReady = context.isReady()
@@ -27,8 +32,10 @@ export function openOffice(app: FastifyInstance, context: OfficeContext): void {
       .send({ status: isReady ? 'ready' : 'draining' })
   })
   // Whatever else is asked of the office is not the origin's either.
-  for (const url of ['/metrics', '/-/*'])
-    app.all(url, async () => Promise.reject(new RelaisError('NOT_FOUND')))
+  const notFound = async (): Promise<never> => Promise.reject(new RelaisError('NOT_FOUND'))
+  app.all('/-/*', notFound)
+  for (const url of ['/stats', '/metrics'])
+    app.route({ method: ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'], url, handler: notFound })
 }
 
 function plain(reply: FastifyReply): FastifyReply {

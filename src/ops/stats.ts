@@ -7,6 +7,7 @@ import type { SiblingCounts } from '../siblings/sibling.ts'
 import type { SiblingStats as Neighbour } from '../siblings/sibling-stats.ts'
 import type { StoreStats } from '../store/store.ts'
 import type { OriginState } from '../upstream/origin-group.ts'
+import type { ProcessStats } from './process-stats.ts'
 import type { StreamStats } from './stream-stats.ts'
 
 /** Each request is exactly one of these: `total` is their sum. */
@@ -43,6 +44,7 @@ export interface Stats extends StoreStats {
   readonly node: string
   readonly version: string
   readonly uptimeSeconds: number
+  readonly process: ProcessStats
   readonly requests: RequestStats
   /** Answers that broke off before they were whole. */
   readonly cuts: number

@@ -1,13 +1,12 @@
 /** nginx serving the fixtures as files, for tests against an origin that is not ours. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { until } from './barrier.ts'
+import { freePort } from './free-port.ts'
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/', import.meta.url))
 
@@ -60,15 +59,6 @@ function configuration(folder: string, port: number): string {
         location /vod/ { alias ${FIXTURES}; add_header access-control-allow-origin *; }
       }
     }`
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
 }
 
 function ended(child: ChildProcess): Promise<void> {

@@ -1,0 +1,178 @@
+/** Several Relais of one cluster, each a process of its own, that can be killed, and cut off from one another. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import type { Stats } from '../../src/ops/stats.ts'
+import { until } from './barrier.ts'
+import { freePort } from './free-port.ts'
+import { openRoad, type Road } from './road.ts'
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+/** Eight of them start at once on two cores. */
+const START_MS = 60_000
+
+export interface ClusterNode {
+  readonly id: string
+  /** For viewers. */
+  readonly url: string
+  readonly isRunning: boolean
+  /** Settles when it serves. Begins again with what it has on disk. */
+  start(): Promise<void>
+  /** Settles when the process is gone. */
+  kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
+  /** No sibling hears of it any more, nor it of them; viewers and origins do. */
+  cutOff(): void
+  rejoin(): void
+  stats(): Promise<Stats>
+  /** What it wrote to its log, as parsed lines. */
+  log(): readonly Record<string, unknown>[]
+}
+
+export interface ClusterOptions {
+  readonly nodes: number
+  /** How many of them start at once; the others are named in the configuration of all, and can be started later. */
+  readonly running?: number
+  readonly origins: readonly string[]
+  /** What else stands in every configuration file. */
+  readonly file?: Record<string, unknown>
+  /** What else stands in its `cluster`. */
+  readonly cluster?: Record<string, unknown>
+}
+
+/** All processes are ended when the test is. Settles when those that are to run know of one another. */
+export async function openCluster(t: TestContext, options: ClusterOptions): Promise<readonly ClusterNode[]> {
+  const { nodes: count, running = count } = options
+  const folder = mkdtempSync(join(tmpdir(), 'relais-cluster-'))
+  const ids = Array.from({ length: count }, (_, index) => `node-${index + 1}`)
+  const ports = new Map<string, { viewers: number; siblings: number }>()
+  for (const id of ids) ports.set(id, { viewers: await freePort(), siblings: await freePort() })
+  // Between each two a road of its own in each direction.
+  const roads = new Map<string, Map<string, Road>>()
+  for (const from of ids) {
+    const leading = new Map<string, Road>()
+    for (const [to, { siblings }] of ports) if (to !== from) leading.set(to, await openRoad(t, siblings))
+    roads.set(from, leading)
+  }
+  const nodes = ids.map((id) => nodeOf(id, { folder, ports, roads, options }))
+  t.after(async () => {
+    await Promise.all(nodes.map((node) => node.kill('SIGKILL')))
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  })
+  await Promise.all(nodes.slice(0, running).map((node) => node.start()))
+  await acquainted(nodes.slice(0, running))
+  return nodes
+}
+
+/** Waits until each of these takes all others of them for owners. */
+export async function acquainted(nodes: readonly ClusterNode[]): Promise<void> {
+  const ids = new Set(nodes.map(({ id }) => id))
+  await until(
+    async () => {
+      for (const node of nodes) {
+        const { siblings } = await node.stats()
+        const known = siblings.filter(({ id, state }) => ids.has(id) && state === 'active')
+        if (known.length < nodes.length - 1) return false
+      }
+      return true
+    },
+    'all know of one another',
+    START_MS,
+  )
+}
+
+interface Ground {
+  readonly folder: string
+  readonly ports: ReadonlyMap<string, { viewers: number; siblings: number }>
+  readonly roads: ReadonlyMap<string, ReadonlyMap<string, Road>>
+  readonly options: ClusterOptions
+}
+
+function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterNode {
+  const own = ports.get(id) ?? { viewers: 0, siblings: 0 }
+  const url = `http://127.0.0.1:${own.viewers}`
+  const path = join(folder, `${id}.json`)
+  const leading = [...(roads.get(id) ?? [])]
+  writeFileSync(
+    path,
+    JSON.stringify({
+      node: id,
+      listen: { host: '127.0.0.1', port: own.viewers },
+      routes: [{ prefix: '/', origins: options.origins }],
+      disk: { path: join(folder, id), maxBytes: '64MB' },
+      prefetch: { segments: 0 },
+      http: { drainTimeout: '1s' },
+      log: { access: false },
+      ...options.file,
+      cluster: {
+        secret: 'not a secret, but long enough to be one',
+        listen: { host: '127.0.0.1', port: own.siblings },
+        siblings: leading.map(([other, road]) => ({ id: other, url: `http://127.0.0.1:${road.port}` })),
+        ...options.cluster,
+      },
+    }),
+  )
+  const toAndFrom = [
+    ...leading.map(([, road]) => road),
+    ...[...roads.values()].flatMap((of) => of.get(id) ?? []),
+  ]
+  let child: ChildProcess | undefined
+  let output = ''
+  return {
+    id,
+    url,
+    get isRunning() {
+      return child !== undefined
+    },
+    async start() {
+      const started = spawn(process.execPath, [MAIN, '--config', path], {
+        env: { PATH: process.env['PATH'], HOME: folder },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      child = started
+      started.stdout.on('data', (text) => {
+        output += String(text)
+      })
+      let said = ''
+      started.stderr.on('data', (text) => {
+        said += String(text)
+      })
+      started.once('exit', () => {
+        if (child === started) child = undefined
+      })
+      await until(
+        () => {
+          if (child !== started) throw new Error(`${id} did not start: ${said}`)
+          return said.includes('serving on')
+        },
+        `${id} serves`,
+        START_MS,
+      )
+    },
+    async kill(signal) {
+      const ending = child
+      if (ending === undefined) return
+      await new Promise<void>((resolve) => {
+        ending.once('exit', () => resolve())
+        ending.kill(signal)
+      })
+    },
+    cutOff() {
+      for (const road of toAndFrom) road.cut()
+    },
+    rejoin() {
+      for (const road of toAndFrom) road.mend()
+    },
+    async stats() {
+      // The body is what the office made of Stats.
+      return (await (await fetch(`${url}/stats`)).json()) as Stats
+    },
+    log: () =>
+      output
+        .split('\n')
+        .filter((line) => line.startsWith('{') && line.endsWith('}'))
+        .map((line) => JSON.parse(line) as Record<string, unknown>),
+  }
+}
