@@ -9,8 +9,10 @@ import { type NotStorable, storability, unsharedFields } from '../rfc/storabilit
 import { freshen, validatorsOf } from '../rfc/validation.ts'
 import type { StoredHead, StoredResponse } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
+import { asCopy, asRenewedCopy } from './copies.ts'
+import { fillKey } from './fill-key.ts'
 import { recognise } from './first-chunk.ts'
-import { flow, type Kept, keep } from './flow.ts'
+import { flow, type Kept, keep, own } from './flow.ts'
 import { asNewest } from './held-fill.ts'
 import type { FillContext, Filled, Journey, Order } from './journey.ts'
 import { relocated } from './localised.ts'
@@ -28,7 +30,11 @@ const SET_COOKIE: ReadonlySet<string> = new Set(['set-cookie'])
 /** Sets out. The outcome rejects with a RelaisError, or with the signal's reason when nobody waited any more. */
 export function fill(context: FillContext, order: Order, signal: AbortSignal): Journey {
   const landed = Promise.withResolvers<void>()
-  const outcome = ask(context, order, openingRange(context, order), signal, landed.resolve)
+  const opening = openingRange(context, order)
+  // Begun with a slice it may come to the whole, which may be another sibling's.
+  const hopsTo = (range?: ByteRange): number => order.route.source.hopsTo?.(whose(order, range)) ?? 0
+  const hops = Math.max(hopsTo(), opening === undefined ? 0 : hopsTo(opening))
+  const outcome = ask(context, order, opening, signal, landed.resolve)
   const before = order.stored?.head
   outcome.then(
     (filled) => {
@@ -39,7 +45,12 @@ export function fill(context: FillContext, order: Order, signal: AbortSignal): J
     },
     () => landed.resolve(),
   )
-  return { outcome, landed: landed.promise }
+  return { outcome, landed: landed.promise, hops }
+}
+
+/** All versions of a playlist are one sibling's, so that all who wait for the next one meet there. */
+function whose({ key, held }: Order, opening: ByteRange | undefined): string {
+  return fillKey(held?.plainKey ?? key, opening)
 }
 
 /** `opening`: the slice to begin with; undefined: the whole. */
@@ -57,7 +68,7 @@ async function ask(
   const asked = validators === undefined ? request : conditional(request, validators)
   let response: UpstreamResponse
   try {
-    const manner = { urgency: urgencyOf(order.request), held: order.held }
+    const manner = { urgency: urgencyOf(order.request), held: order.held, key: whose(order, opening) }
     response = withoutCookies(route, await route.source.fetch(asked, signal, manner))
   } catch (error) {
     if (opening === undefined || !isRangeLie(error)) throw error
@@ -75,7 +86,7 @@ async function ask(
   response.cancel()
   const better = await context.guard.unmoved(order, response.from)
   if (better !== undefined) return receive(context, order, withoutCookies(route, better), false, land)
-  const renewed = await renew(context, order, stored, response.head)
+  const renewed = await renew(context, order, stored, response)
   if (renewed === undefined) {
     // The 304 speaks of something else than what is stored (RFC 9111 section 4.3.4): ask without a condition.
     return ask(context, { ...order, stored: undefined }, opening, signal, land)
@@ -90,7 +101,7 @@ async function renew(
   context: FillContext,
   order: Order,
   stored: StoredResponse,
-  answer: ReceivedHead,
+  { head: answer, copy }: UpstreamResponse,
 ): Promise<(Kept & { readonly withdrawn?: NotStorable }) | undefined> {
   const { cookies } = order.route
   const freshened = freshen(theirs(stored.head), answer.fields, cookies)
@@ -99,19 +110,23 @@ async function renew(
   // Its age is that of the 304, not of the stored response (RFC 9111 section 4.2.3).
   const told = { ...answer, status, fields: { ...freshened, age: answer.fields['age'] } }
   const freshness = freshnessOf(told, silent, heldBy(order))
-  const head: StoredHead = {
+  const renewed: StoredHead = {
     ...stored.head,
     fields: renewedFields(stored, told, cookies),
     freshness,
     askedAt: answer.requestedAt,
     mark: order.mark,
   }
+  const isCopy = stored.head.copy !== undefined && copy !== undefined
+  const head = isCopy ? asRenewedCopy(renewed) : renewed
   const withdrawn = withdrawnBy(order, told)
   if (withdrawn !== undefined) {
     await context.store.delete(order.key)
     void context.slices.forget(head)
     return { stored: { head, body: stored.body }, kept: false, withdrawn }
   }
+  // It has become this node's own to keep.
+  if (head.copy !== undefined && copy === undefined) return own(context.store, head, stored.body)
   const kept = await context.store.refresh(head)
   return { stored: { head, body: stored.body }, kept }
 }
@@ -158,11 +173,12 @@ async function receiveOpened(
       }
       const arrived = await recognise(order.request.target, part.response, opening.first)
       if (documentIn(context, order, arrived.kind, part.response) !== undefined) return again(undefined)
-      const stored = describe(context, order, arrived.kind, part.response.head, undefined)
-      if (typeof stored === 'string') {
+      const described = describe(context, order, arrived.kind, part.response.head, undefined)
+      if (typeof described === 'string') {
         land()
-        return { kind: 'not-storable', reason: stored, response, isAsked: false }
+        return { kind: 'not-storable', reason: described, response, isAsked: false }
       }
+      const stored = asCopy(described, response.copy)
       const kept = await keepSliced(context, order, stored, opening.first, part.size, arrived.response, land)
       const unshared = unsharedFields(response.head, order.route.cookies)
       return { kind: 'stored', ...kept, fwdStatus: status, unshared }
@@ -192,7 +208,8 @@ async function receive(
   const described = isRefusedAhead(order, head)
     ? 'ahead'
     : describe(context, order, kind, head, manifest?.facts)
-  const stored = asNewest(order.held, described, manifest?.facts)
+  const newest = asNewest(order.held, described, manifest?.facts)
+  const stored = typeof newest === 'string' ? newest : asCopy(newest, response.copy)
   // It says what was before a purge, and that is not to be held against what comes.
   const isOvertaken = (): boolean => typeof stored !== 'string' && context.fence.isGone(stored)
   // What is for one viewer says nothing of what others were shown.
@@ -211,7 +228,7 @@ async function receive(
     const { requestedAt: askedAt, receivedAt: readAt } = head
     const variant = typeof stored === 'string' ? {} : stored.variant
     const version = { readAt, askedAt, variant, isRecalled: false }
-    context.streams.learn(route, request.target, manifest.facts, version)
+    context.streams.learn(route.home ?? route, request.target, manifest.facts, version)
   }
   if (typeof stored === 'string') {
     land()

@@ -36,7 +36,9 @@ export async function keepSliced(
     sliceBytes: before?.sliced?.sliceBytes ?? context.slicing.bytes,
     generation: (isSame ? before.sliced?.generation : undefined) ?? randomBytes(9).toString('base64url'),
   }
-  const head = { ...stored, sliced }
+  // The head is kept wherever it is read: without it each viewer would begin a generation of slices of his own.
+  const head: StoredHead =
+    stored.copy === undefined ? { ...stored, sliced } : { ...stored, sliced, copy: 'kept' }
   context.slices.adopt(head, sliced, indexOfSlice(sliced, first), order.request.target, response)
   const writer = await context.store.open(head, 0)
   void Promise.resolve(writer?.commit()).finally(land)

@@ -119,6 +119,8 @@ export class Prefetch {
 
   /** A viewer was given something stored. Costs a look into a map; what follows from it is done in a later turn. */
   asked(route: Route, request: RequestHead, head: StoredHead, now: Instant): void {
+    // What a sibling's viewers will ask for next it fetches itself, of whom it belongs to.
+    if (route.home !== undefined) return
     if (!this.#isOn || !PLAYED.has(head.kind) || request.method !== 'GET') return
     const known = this.#seen.lately(head, request, now)
     if (known !== undefined) {
@@ -137,7 +139,8 @@ export class Prefetch {
   /** Whether a live manifest that a viewer is given fresh is to be asked for anew behind his back. */
   isDue(route: Route, target: string, head: StoredHead, now: Instant): boolean {
     const { isLive, freshness, askedAt, storedAt } = head
-    if (isLive !== true || !this.#isOn) return false
+    // A sibling that renews a manifest asks for it.
+    if (isLive !== true || !this.#isOn || route.home !== undefined) return false
     if ((route.source.spare?.(this.#context.options.share) ?? 1) === 0) return false
     return this.#renewals.isDue(pathOf(target), freshness, askedAt ?? storedAt, now)
   }
