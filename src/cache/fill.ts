@@ -10,7 +10,7 @@ import { freshen, validatorsOf } from '../rfc/validation.ts'
 import type { StoredHead, StoredResponse } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
 import { asCopy, asRenewedCopy } from './copies.ts'
-import { fillKey } from './fill-key.ts'
+import { hopsOf, whose } from './fill-key.ts'
 import { recognise } from './first-chunk.ts'
 import { flow, type Kept, keep, own } from './flow.ts'
 import { asNewest } from './held-fill.ts'
@@ -21,7 +21,7 @@ import { bindingValidator, opened, openingRange, ranged } from './opening.ts'
 import { renewedFields, theirs } from './renewed-fields.ts'
 import type { Route } from './routes.ts'
 import { isSliceable } from './slice.ts'
-import { keepSliced, mayBeCut } from './sliced-fill.ts'
+import { isToBeCut, keepSliced, mayBeCut } from './sliced-fill.ts'
 import { describe, heldBy } from './stored-head.ts'
 import { conditional, shared, urgencyOf } from './upstream-request.ts'
 
@@ -31,9 +31,6 @@ const SET_COOKIE: ReadonlySet<string> = new Set(['set-cookie'])
 export function fill(context: FillContext, order: Order, signal: AbortSignal): Journey {
   const landed = Promise.withResolvers<void>()
   const opening = openingRange(context, order)
-  // Begun with a slice it may come to the whole, which may be another sibling's.
-  const hopsTo = (range?: ByteRange): number => order.route.source.hopsTo?.(whose(order, range)) ?? 0
-  const hops = Math.max(hopsTo(), opening === undefined ? 0 : hopsTo(opening))
   const outcome = ask(context, order, opening, signal, landed.resolve)
   const before = order.stored?.head
   outcome.then(
@@ -45,12 +42,7 @@ export function fill(context: FillContext, order: Order, signal: AbortSignal): J
     },
     () => landed.resolve(),
   )
-  return { outcome, landed: landed.promise, hops }
-}
-
-/** All versions of a playlist are one sibling's, so that all who wait for the next one meet there. */
-function whose({ key, held }: Order, opening: ByteRange | undefined): string {
-  return fillKey(held?.plainKey ?? key, opening)
+  return { outcome, landed: landed.promise, hops: hopsOf(order, opening) }
 }
 
 /** `opening`: the slice to begin with; undefined: the whole. */
@@ -288,17 +280,6 @@ function documentIn(
 /** What came instead of something that nobody asked for yet; that an origin fails it says to everyone. */
 function isRefusedAhead({ isAhead }: Order, { status }: ResponseHead): boolean {
   return isAhead === true && status !== 200 && status < 500
-}
-
-/** Whether slices of it can be had one by one, and it is worth it. */
-function isToBeCut(context: FillContext, { status, fields }: ResponseHead, size: number): boolean {
-  return (
-    status === 200 &&
-    size > context.slicing.above &&
-    isSliceable({ size, sliceBytes: context.slicing.bytes }) &&
-    fields['accept-ranges'] === 'bytes' &&
-    bindingValidator(fields) !== undefined
-  )
 }
 
 function declaredSize({ fields }: ResponseHead): number | undefined {

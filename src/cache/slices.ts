@@ -17,7 +17,7 @@ import { bindingValidator, exactly, ranged } from './opening.ts'
 import type { Sent } from './prefetch/errands.ts'
 import type { Readiness } from './readiness.ts'
 import type { Route } from './routes.ts'
-import { lengthOf, rangeOfSlice, sliceKey, slicesWithin } from './slice.ts'
+import { headOfSlice, lengthOf, rangeOfSlice, sliceKey, slicesWithin } from './slice.ts'
 import { judge, SliceError, type Unusable } from './slice-answer.ts'
 import { SlicedBody } from './sliced-body.ts'
 import { firstMissing } from './slices-wanted.ts'
@@ -284,15 +284,7 @@ export class Slices {
     land: () => void,
   ): Promise<Filled> {
     const bytes = lengthOf(rangeOfSlice(sliced, index))
-    const { fields: _, sliced: __, copy: ___, ...rest } = head
-    const sliceHead = {
-      ...rest,
-      key: sliceKey(head.key, sliced, index),
-      status: 206,
-      fields: {},
-      variant: {},
-      ...copyOfSlice(response.copy),
-    }
+    const sliceHead = { ...headOfSlice(head, sliced, index), ...copyOfSlice(response.copy) }
     const body = exactly(response.body, bytes)
     const kept = await flow(this.#context, { target }, sliceHead, bytes, body, land)
     if (kept === undefined) throw new Error('a slice is larger than what passes through memory')
