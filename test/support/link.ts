@@ -11,17 +11,26 @@ export interface Link {
   cut(): void
   /** What is on it, and what comes, gets no further, and is not told so. */
   silence(): void
+  /** Objects still come; states and purges get no further, and are not told so. */
+  holdNews(): void
   heal(): void
 }
+
+/** What connections for objects begin with; news has connections of its own. */
+const OBJECT = ' /-/peer/v1/obj/'
 
 export async function openLink(t: Pick<TestContext, 'after'>): Promise<Link> {
   const sockets = new Set<Socket>()
   let target: URL | undefined
-  let state: 'open' | 'cut' | 'silent' = 'open'
+  const news = new Set<Socket>()
+  let state: 'open' | 'cut' | 'silent' | 'objects' = 'open'
   const server = createServer((socket) => {
     sockets.add(socket)
     socket.on('error', () => undefined) // whoever comes in may be cut off
-    socket.on('close', () => sockets.delete(socket))
+    socket.on('close', () => {
+      sockets.delete(socket)
+      news.delete(socket)
+    })
     if (state === 'silent') return
     if (state === 'cut' || target === undefined) {
       socket.resetAndDestroy()
@@ -35,7 +44,16 @@ export async function openLink(t: Pick<TestContext, 'after'>): Promise<Link> {
       socket.destroy()
     })
     socket.on('close', () => onward.destroy())
-    socket.pipe(onward).pipe(socket)
+    onward.pipe(socket)
+    socket.once('data', (first) => {
+      if (!first.includes(OBJECT)) news.add(socket)
+      if (state === 'objects' && news.has(socket)) {
+        socket.pause()
+        return
+      }
+      onward.write(first)
+      socket.pipe(onward)
+    })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.after(
@@ -58,6 +76,13 @@ export async function openLink(t: Pick<TestContext, 'after'>): Promise<Link> {
     silence: () => {
       state = 'silent'
       for (const socket of sockets) {
+        socket.unpipe()
+        socket.pause()
+      }
+    },
+    holdNews: () => {
+      state = 'objects'
+      for (const socket of news) {
         socket.unpipe()
         socket.pause()
       }
