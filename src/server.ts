@@ -22,7 +22,8 @@ import { ProcessMeter } from './ops/process-stats.ts'
 import { openPurgeDesk, purgeTarget } from './ops/purge-desk.ts'
 import type { Stats } from './ops/stats.ts'
 import type { Clock, Instant } from './rfc/heads.ts'
-import { counted, describeStreams } from './server/counts.ts'
+import { ClusterWing, type WingContext } from './server/cluster-wing.ts'
+import { counted, countersOf, describeStreams } from './server/counts.ts'
 import { listening, urlOf } from './server/listening.ts'
 import { openRoads } from './server/roads.ts'
 import { openStore } from './store/open-store.ts'
@@ -31,6 +32,8 @@ import { upstreamError } from './upstream/upstream-error.ts'
 export interface Relais {
   /** Where viewers are served. */
   readonly url: string
+  /** Where siblings are served; undefined: this node is alone. */
+  readonly peerUrl: string | undefined
   readStats(): Promise<Stats>
   /** Takes no new viewers, lets responses under way finish within the drain timeout, and lets go of everything. */
   close(): Promise<void>
@@ -40,6 +43,10 @@ export interface Surroundings {
   readonly clock: Clock
   readonly logger: FastifyBaseLogger
   readonly version: string
+  /** Calls its work about each second until what it returns is called; a timer when absent. */
+  readonly pulse?: ((work: () => void) => () => void) | undefined
+  /** How busy the processor was since this was asked last, 0 to 1; measured when absent. */
+  readonly utilization?: (() => number) | undefined
 }
 
 /** Rejects with one clear sentence when the port or the disk cannot be had. */
@@ -47,25 +54,45 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
   const { clock, logger, version } = surroundings
   const { node } = config
   const startedAt = clock()
-  const { store, notes } = await openStore(config.memory, config.disk, (event) =>
+  const { store, notes } = await openStore({ ...config, hasCopies: config.cluster !== undefined }, (event) =>
     logger[event.kind === 'reconciled' ? 'info' : 'warn']({ disk: config.disk.path, ...event }, 'disk'),
   )
-  const roads = openRoads(config, clock)
+  const warn = warnOnce(logger)
+  const nextRequestId = countFrom(startedAt)
+  const traffic = new Traffic()
+  const told: { cache?: Cache } = {}
+  const cluster = openCluster(config, {
+    ...{ clock, logger, version, warn, nextRequestId, pulse: surroundings.pulse },
+    utilization: surroundings.utilization,
+    counters: () => countersOf(traffic, told.cache),
+  })
+  const roads = openRoads(config, clock, (route, resume) => cluster?.joined(route, resume) ?? route)
   const { routes, destinationOf } = roads
   const table = new RouteTable(routes)
   const streams = new Streams()
   const audience = new Audience(streams, clock)
-  const traffic = new Traffic()
-  const warn = warnOnce(logger)
-  const addresses = addressesOf(config)
+  const addresses = addressesOf(config, cluster?.aliases)
   const manifests = new ManifestReader(addresses)
   const { slices: slicing, prefetch: prefetching } = config
   const cache = new Cache({
-    ...{ store, notes, streams, clock, node, routes, slicing, prefetching, addresses, manifests },
+    ...{
+      store,
+      notes,
+      streams,
+      clock,
+      node,
+      issuer: cluster?.issuer,
+      routes,
+      slicing,
+      prefetching,
+      addresses,
+      manifests,
+    },
     routeOf: (target) => (OFFICE.test(target) || !isSafeTarget(target) ? undefined : table.match(target)),
     tallyOf: (target) => audience.tallyOf(target),
     onTrouble: (what, error, target) => warn(what, error, { target }),
   })
+  told.cache = cache
   audience.sessions.onNext((request, next) => cache.prefetch.hint(request, next))
   const forwarder = new Forwarder({
     node,
@@ -84,7 +111,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     traffic,
     audience,
     clock,
-    nextRequestId: countFrom(startedAt),
+    nextRequestId,
     onAccount: config.log.access ? (account) => logger.info(account, 'request') : undefined,
     onTrouble: (error, requestId) => warn('an answer failed', error, { requestId }),
   })
@@ -95,7 +122,7 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     version,
     uptimeSeconds: Math.floor((clock() - startedAt) / 1000),
     process: meter.read(),
-    ...counted(traffic, roads.groups),
+    ...counted(traffic, roads.groups, cluster?.bytes ?? 0),
     ...store.stats(),
     ...cache.underWay,
     prefetch: cache.prefetch.stats(),
@@ -104,10 +131,12 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     viewers: front === undefined ? 0 : await connectionsOf(front.app),
     cmcd: audience.cmcd(),
     streams: describeStreams(streams, audience, clock()),
-    siblings: [],
+    siblings: cluster?.stats() ?? [],
+    peers: cluster?.doorStats() ?? null,
   })
   const access = new Access(config.ops)
-  const orders = { purges: cache.purges, jobs: cache.jobs, routes, addresses }
+  const laggards = cluster?.laggards.bind(cluster)
+  const orders = { purges: cache.purges, jobs: cache.jobs, routes, addresses, laggards }
   const floor = {
     ...{ door, routes, node, destinationOf, pool: roads.floorAgent },
     onPurge: (request: FastifyRequest, target: string) =>
@@ -132,32 +161,50 @@ export async function openRelais(config: Config, surroundings: Surroundings): Pr
     await roads.close()
   }
   try {
+    await cluster?.open(cache)
     await listening(app, config.listen)
   } catch (error) {
+    await cluster?.close()
     await letGo()
     throw error
   }
   isReady = true
   return {
     url: urlOf(app, config.listen.host),
+    peerUrl: cluster?.url,
     readStats,
     async close() {
       isReady = false
+      await cluster?.leave()
       cache.jobs.close()
       await opened.drain()
       await app.close()
+      await cluster?.close()
       await letGo()
     },
   }
 }
 
-function addressesOf({ routes, addresses }: Config): AddressBook {
+function addressesOf(
+  { routes, addresses }: Config,
+  ofSiblings: Readonly<Record<string, string>> = {},
+): AddressBook {
+  const own = Object.fromEntries(addresses.aliases.map(({ url, path }) => [url, path]))
   return new AddressBook(routes, {
-    aliases: Object.fromEntries(addresses.aliases.map(({ url, path }) => [url, path])),
+    aliases: { ...ofSiblings, ...own },
     publicUrl: addresses.publicUrl ?? undefined,
     reserved: OFFICE,
     attributes: addresses.attributes,
   })
+}
+
+/** Undefined: this node is alone. */
+function openCluster(
+  config: Config,
+  context: Omit<WingContext, 'config' | 'options'>,
+): ClusterWing | undefined {
+  const options = config.cluster
+  return options === undefined ? undefined : new ClusterWing({ ...context, config, options })
 }
 
 /** A failed fill is the same error to all who waited for it, and is one line of the log. */

@@ -27,11 +27,13 @@ const APART = 'demo'
 const KNOWN_ONLY_TO: Readonly<Record<string, readonly string[]>> = {
   fastify: ['http', 'ops', 'server'],
   '@fastify/http-proxy': ['http'],
-  undici: ['upstream'],
-  'lru-cache': ['store', 'cache', 'media', 'upstream'],
+  undici: ['upstream', 'siblings'],
+  'lru-cache': ['store', 'cache', 'media', 'upstream', 'siblings'],
   'm3u8-parser': ['media'],
   saxes: ['media'],
   '@svta/cml-cmcd': ['media'],
+  '@nats-io/transport-node': ['siblings'],
+  '@nats-io/jetstream': ['siblings'],
   '@prometheus-io/client': ['ops'],
 }
 

@@ -29,6 +29,7 @@ test('a list of siblings and a secret are a cluster', () => {
     parentZone: null,
     weight: null,
     capacity: 10_000,
+    maxRequests: 4096,
     listen: { host: '10.0.0.1', port: 8090 },
     siblings: SIBLINGS.map((sibling) => ({ ...sibling, zone: null, weight: 1, publicUrl: null })),
   })

@@ -11,7 +11,7 @@ import { readManifest } from '../src/media/manifest.ts'
 import { formatDuration } from '../src/quantities.ts'
 import { get } from './support/client.ts'
 import { openOrigin, reply } from './support/origin.ts'
-import { openTestRelais } from './support/relais.ts'
+import { openSiblings } from './support/relais-siblings.ts'
 
 const ROOT = new URL('../', import.meta.url)
 
@@ -55,8 +55,10 @@ test('every field of /stats has its sentence in docs/stats.md, and nothing else 
   const gone = await openOrigin(t, (_request, response) => response.destroy())
   await gone.close()
   const origin = await openOrigin(t, (_request, response) => reply(response, playlist))
-  const relais = await openTestRelais(t, { origins: [gone.url, origin.url] })
-  assert.equal((await get(`${relais.url}/main.m3u8`)).status, 200)
+  const { nodes, ownedBy } = await openSiblings(t, 2, { origins: [gone.url, origin.url] })
+  const [relais] = nodes
+  assert.ok(relais)
+  assert.equal((await get(relais.url + ownedBy(relais, gone.url, '.m3u8'))).status, 200)
   const { body } = await get(`${relais.url}/stats`)
   const stats: unknown = JSON.parse(body.toString())
   const documented = rowsOf(page('docs/stats.md'))

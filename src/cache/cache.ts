@@ -12,7 +12,7 @@ import { decide, type Verdict } from './decide.ts'
 import { Forgetting } from './forgetting.ts'
 import { Groups } from './groups.ts'
 import { afterHead } from './head-news.ts'
-import type { CacheContext, FencedContext, FillContext } from './journey.ts'
+import type { CacheContext, FencedContext, FillContext, HeldFill } from './journey.ts'
 import { cacheKey } from './key.ts'
 import { LiveGuard } from './live-guard.ts'
 import { NamedDocuments } from './named-documents.ts'
@@ -109,6 +109,7 @@ export class Cache {
   immediate(route: Route, request: RequestHead): StoredAnswer | undefined {
     if (isReload(request)) {
       const reloaded = this.#reloads.immediate(route, request)
+      if (route.home !== undefined) return reloaded
       const stored = reloaded === undefined ? undefined : this.#codings.atOnce(reloaded.stored, request)
       return reloaded === undefined || stored === undefined ? undefined : { ...reloaded, stored }
     }
@@ -121,7 +122,8 @@ export class Cache {
     const now = this.#context.clock()
     const verdict = decide(route, request, stored, now)
     if (verdict.kind !== 'serve' && verdict.kind !== 'serve-stale') return undefined
-    const coded = this.#codings.atOnce(stored, request)
+    // Siblings take texts as they are, and compress them themselves.
+    const coded = route.home === undefined ? this.#codings.atOnce(stored, request) : stored
     if (coded === undefined) return undefined
     const answer = this.#served(route, key, request, verdict, now)
     return coded === stored ? answer : { ...answer, stored: coded }
@@ -130,17 +132,18 @@ export class Cache {
   /**
    * Answers from store, or from upstream. Rejects with a RelaisError where there is no answer, with the signal's reason
    * when the viewer leaves, and with anything else only through a fault of ours: then the plain proxy can still try.
+   * `held`: the origin is expected to hold the request.
    */
-  async answer(route: Route, request: RequestHead, signal: AbortSignal): Promise<Answer> {
+  async answer(route: Route, request: RequestHead, signal: AbortSignal, held?: HeldFill): Promise<Answer> {
     if (loops(request.fields, this.#context.node)) throw new RelaisError('LOOP')
     const answer = isReload(request)
       ? await this.#reloads.answer(route, request, signal, (plain) => this.#answer(route, plain, signal))
-      : await this.#answer(route, request, signal)
-    if (answer.kind === 'passed') return answer
+      : await this.#answer(route, request, signal, held)
+    if (answer.kind === 'passed' || route.home !== undefined) return answer
     return { ...answer, stored: await this.#codings.coded(answer.stored, request) }
   }
 
-  async #answer(route: Route, request: RequestHead, signal: AbortSignal): Promise<Answer> {
+  async #answer(route: Route, request: RequestHead, signal: AbortSignal, held?: HeldFill): Promise<Answer> {
     const key = cacheKey(route, request.target)
     let collapsed: false | undefined
     for (let look = 1; ; look++) {
@@ -160,7 +163,8 @@ export class Cache {
         }
         case 'pass': {
           // The head that a running fill is about to bring answers HEAD as well.
-          const running = request.method === 'HEAD' ? this.#walks.running(key, request) : undefined
+          const running =
+            request.method === 'HEAD' ? this.#walks.running(key, request, route.mostHops) : undefined
           const walk = { route, key, request, fwd: verdict.fwd, fallback: undefined, signal, collapsed }
           const answer = running === undefined ? undefined : await this.#walks.walk(walk, running, 'follower')
           if (running !== undefined) collapsed = false
@@ -178,14 +182,14 @@ export class Cache {
           if (look > MAX_LOOKS || this.#walks.passes.has(key, request, now))
             return passOr(this.#context, fallback, route, request, signal, collapsed)
           const toValidate = verdict.kind === 'validate' ? verdict.stored : undefined
-          const running = this.#walks.running(key, request)
+          const running = this.#walks.running(key, request, route.mostHops)
           // A schedule that must not fill twice:
           //   1. This one looks into the store, where nothing lies.
           //   2. Another's fill commits and lands.
           //   3. This one finds no flight to walk with.
           // So it looks again where that costs nothing.
           if (running === undefined && found === undefined && this.#context.store.peek(key, request)) continue
-          const flight = running ?? this.#walks.start(route, key, request, toValidate)
+          const flight = running ?? this.#walks.start(route, key, request, toValidate, { held })
           const walk = { route, key, request, fwd, fallback, signal, collapsed }
           const walked = await this.#walks.walk(walk, flight, running === undefined ? 'leader' : 'follower')
           if (walked?.kind === 'stored') this.prefetch.asked(route, request, walked.stored.head, now)

@@ -51,7 +51,7 @@ export function decide(
   if (isBeyondCaches(request)) return { kind: 'pass', fwd: 'request' }
   const demand = demandOf(route, request, stored?.head.freshness, now)
   if (demand.unstored) return { kind: 'pass', fwd: 'request' }
-  const verdict = withoutOrigin(stored, demand, now)
+  const verdict = withoutOrigin(stored, demand, now, route.home !== undefined)
   if (verdict !== undefined) return verdict
   if (demand.onlyIfCached) return { kind: 'refuse' }
   // An answer to HEAD has no body to store; a whole GET in its place would cost the origin what nobody asked for.
@@ -73,12 +73,14 @@ function withoutOrigin(
   stored: StoredResponse | undefined,
   demand: Demand,
   now: Instant,
+  isForSibling: boolean,
 ): Verdict | undefined {
   if (stored === undefined || demand.validated) return undefined
   const { freshness } = stored.head
   if (freshness.mustValidate) return undefined
   if (isFresh(freshness, now)) return { kind: 'serve', stored }
-  if (now < freshness.staleWhileRevalidateUntil)
+  // A sibling asks because it wants to know; its own viewers were served meanwhile.
+  if (!isForSibling && now < freshness.staleWhileRevalidateUntil)
     return { kind: 'serve-stale', stored, why: 'stale-while-revalidate' }
   if (now - freshness.freshUntil < demand.maxStaleMs && mayBeStale(stored))
     return { kind: 'serve-stale', stored, why: 'max-stale' }

@@ -9,8 +9,10 @@ import { type NotStorable, storability, unsharedFields } from '../rfc/storabilit
 import { freshen, validatorsOf } from '../rfc/validation.ts'
 import type { StoredHead, StoredResponse } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
+import { asCopy, asRenewedCopy } from './copies.ts'
+import { hopsOf, whose } from './fill-key.ts'
 import { recognise } from './first-chunk.ts'
-import { flow, type Kept, keep } from './flow.ts'
+import { flow, type Kept, keep, own } from './flow.ts'
 import { asNewest } from './held-fill.ts'
 import type { FillContext, Filled, Journey, Order } from './journey.ts'
 import { relocated } from './localised.ts'
@@ -20,7 +22,7 @@ import { unspoilt } from './other-origins.ts'
 import { renewedFields, theirs } from './renewed-fields.ts'
 import type { Route } from './routes.ts'
 import { isSliceable } from './slice.ts'
-import { keepSliced, mayBeCut } from './sliced-fill.ts'
+import { isToBeCut, keepSliced, mayBeCut } from './sliced-fill.ts'
 import { describe, heldBy } from './stored-head.ts'
 import { conditional, shared, urgencyOf } from './upstream-request.ts'
 
@@ -29,8 +31,9 @@ const SET_COOKIE: ReadonlySet<string> = new Set(['set-cookie'])
 /** Sets out. The outcome rejects with a RelaisError, or with the signal's reason when nobody waited any more. */
 export function fill(context: FillContext, order: Order, signal: AbortSignal): Journey {
   const landed = Promise.withResolvers<void>()
+  const opening = openingRange(context, order)
   const outcome = unspoilt(context, order.route, order.request.target, signal, () =>
-    ask(context, order, openingRange(context, order), signal, landed.resolve),
+    ask(context, order, opening, signal, landed.resolve),
   )
   const before = order.stored?.head
   outcome.then(
@@ -42,7 +45,7 @@ export function fill(context: FillContext, order: Order, signal: AbortSignal): J
     },
     () => landed.resolve(),
   )
-  return { outcome, landed: landed.promise }
+  return { outcome, landed: landed.promise, hops: hopsOf(order, opening) }
 }
 
 /** `opening`: the slice to begin with; undefined: the whole. */
@@ -61,7 +64,7 @@ async function ask(
   let response: UpstreamResponse
   try {
     const { held, urged } = order
-    const manner = { urgency: urgencyOf(order.request), urged, held }
+    const manner = { urgency: urgencyOf(order.request), urged, held, key: whose(order, opening) }
     response = withoutCookies(route, await route.source.fetch(asked, signal, manner))
   } catch (error) {
     if (opening === undefined || !isRangeLie(error)) throw error
@@ -79,7 +82,7 @@ async function ask(
   response.cancel()
   const better = await context.guard.unmoved(order, response.from)
   if (better !== undefined) return receive(context, order, withoutCookies(route, better), false, land)
-  const renewed = await renew(context, order, stored, response.head)
+  const renewed = await renew(context, order, stored, response)
   if (renewed === undefined) {
     // The 304 speaks of something else than what is stored (RFC 9111 section 4.3.4): ask without a condition.
     return ask(context, { ...order, stored: undefined }, opening, signal, land)
@@ -94,7 +97,7 @@ async function renew(
   context: FillContext,
   order: Order,
   stored: StoredResponse,
-  answer: ReceivedHead,
+  { head: answer, copy }: UpstreamResponse,
 ): Promise<(Kept & { readonly withdrawn?: NotStorable }) | undefined> {
   const { cookies } = order.route
   const freshened = freshen(theirs(stored.head), answer.fields, cookies)
@@ -103,13 +106,15 @@ async function renew(
   // Its age is that of the 304, not of the stored response (RFC 9111 section 4.2.3).
   const told = { ...answer, status, fields: { ...freshened, age: answer.fields['age'] } }
   const freshness = freshnessOf(told, silent, heldBy(order))
-  const head: StoredHead = {
+  const renewed: StoredHead = {
     ...stored.head,
     fields: renewedFields(stored, told, cookies),
     freshness,
     askedAt: answer.requestedAt,
     mark: order.mark,
   }
+  const isCopy = stored.head.copy !== undefined && copy !== undefined
+  const head = isCopy ? asRenewedCopy(renewed) : renewed
   const withdrawn = withdrawnBy(order, told)
   if (withdrawn !== undefined) {
     await context.store.delete(order.key)
@@ -117,6 +122,8 @@ async function renew(
     return { stored: { head, body: stored.body }, kept: false, withdrawn }
   }
   if (!context.fence.isGone(head)) context.streams.validated(order.request.target, answer.receivedAt)
+  // It has become this node's own to keep.
+  if (head.copy !== undefined && copy === undefined) return own(context.store, head, stored.body)
   const kept = await context.store.refresh(head)
   return { stored: { head, body: stored.body }, kept }
 }
@@ -163,11 +170,12 @@ async function receiveOpened(
       }
       const arrived = await recognise(order.request.target, part.response, opening.first)
       if (documentIn(context, order, arrived.kind, part.response) !== undefined) return again(undefined)
-      const stored = describe(context, order, arrived.kind, part.response.head, undefined)
-      if (typeof stored === 'string') {
+      const described = describe(context, order, arrived.kind, part.response.head, undefined)
+      if (typeof described === 'string') {
         land()
-        return { kind: 'not-storable', reason: stored, response, isAsked: false }
+        return { kind: 'not-storable', reason: described, response, isAsked: false }
       }
+      const stored = asCopy(described, response.copy)
       const kept = await keepSliced(context, order, stored, opening.first, part.size, arrived.response, land)
       const unshared = unsharedFields(response.head, order.route.cookies)
       return { kind: 'stored', ...kept, fwdStatus: status, unshared }
@@ -197,7 +205,8 @@ async function receive(
   const described = isRefusedAhead(order, head)
     ? 'ahead'
     : describe(context, order, kind, head, manifest?.facts)
-  const stored = asNewest(order.held, described, manifest?.facts)
+  const newest = asNewest(order.held, described, manifest?.facts)
+  const stored = typeof newest === 'string' ? newest : asCopy(newest, response.copy)
   // It says what was before a purge, and that is not to be held against what comes.
   const isOvertaken = (): boolean => typeof stored !== 'string' && context.fence.isGone(stored)
   // What is for one viewer says nothing of what others were shown.
@@ -216,7 +225,7 @@ async function receive(
     const { requestedAt: askedAt, receivedAt: readAt } = head
     const variant = typeof stored === 'string' ? {} : stored.variant
     const version = { readAt, askedAt, variant, isRecalled: false }
-    context.streams.learn(route, request.target, manifest.facts, version)
+    context.streams.learn(route.home ?? route, request.target, manifest.facts, version)
   }
   if (typeof stored === 'string') {
     land()
@@ -276,17 +285,6 @@ function documentIn(
 /** What came instead of something that nobody asked for yet; that an origin fails it says to everyone. */
 function isRefusedAhead({ isAhead }: Order, { status }: ResponseHead): boolean {
   return isAhead === true && status !== 200 && status < 500
-}
-
-/** Whether slices of it can be had one by one, and it is worth it. */
-function isToBeCut(context: FillContext, { status, fields }: ResponseHead, size: number): boolean {
-  return (
-    status === 200 &&
-    size > context.slicing.above &&
-    isSliceable({ size, sliceBytes: context.slicing.bytes }) &&
-    fields['accept-ranges'] === 'bytes' &&
-    bindingValidator(fields) !== undefined
-  )
 }
 
 function declaredSize({ fields }: ResponseHead): number | undefined {

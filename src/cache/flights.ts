@@ -52,6 +52,11 @@ export class Flight {
     this.#isKnownToBeThere = true
   }
 
+  /** How many siblings it may have to wait for. */
+  get hops(): number {
+    return this.#journey.hops ?? 0
+  }
+
   /** How many wait for the head. */
   get waiting(): number {
     return this.#waiting
@@ -135,12 +140,14 @@ export class Flights {
     return waiting
   }
 
+  /** None that may have to wait for more than so many siblings is found. */
   find(
     key: CacheKey,
     request: RequestHead,
     mayJoin: (stored: StoredResponse) => boolean,
+    mostHops = Number.POSITIVE_INFINITY,
   ): Flight | undefined {
-    return this.#byKey.get(key)?.find((flight) => flight.takes(request, mayJoin))
+    return this.#byKey.get(key)?.find((flight) => flight.hops <= mostHops && flight.takes(request, mayJoin))
   }
 
   /** Whether any flight for this key is under way. */

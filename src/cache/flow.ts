@@ -1,6 +1,6 @@
 /** Bytes on their way from upstream: into the store, and past everyone who reads along. */
 import { GrowingBody, WINDOW_BYTES } from '../store/growing-body.ts'
-import type { Store, StoredHead, StoredResponse, StoreWriter } from '../store/store.ts'
+import type { Body, Store, StoredHead, StoredResponse, StoreWriter } from '../store/store.ts'
 import { WholeBody } from '../store/whole-body.ts'
 import type { CacheContext, Order } from './journey.ts'
 
@@ -43,6 +43,15 @@ export async function keep(store: Store, head: StoredHead, bytes: Uint8Array): P
   return { stored: stored ?? { head, body }, kept: stored !== undefined }
 }
 
+/** Stores what was a copy of what another node keeps, as this node's own. */
+export async function own(store: Store, { copy: _, ...head }: StoredHead, body: Body): Promise<Kept> {
+  const { chunks, size } = body
+  const writer = chunks === undefined ? undefined : await store.open(head, size)
+  for (const chunk of chunks ?? []) await writer?.write(chunk)
+  const stored = await writer?.commit()
+  return { stored: stored ?? { head, body }, kept: stored !== undefined }
+}
+
 /**
  * Lets a body flow, of `size` bytes as far as that is known; answers as soon as it can be read. Undefined when no store
  * takes it and it may be larger than what is passed on from memory alone: then it is for one viewer, who sets its pace.
@@ -60,7 +69,7 @@ export async function flow(
   const body = new GrowingBody(size)
   if (writer === undefined) body.release(undefined)
   void pump(context, order, bytes, body, writer).finally(land)
-  return { stored: { head, body }, kept: writer !== undefined }
+  return { stored: { head, body }, kept: writer !== undefined && head.copy !== 'passing' }
 }
 
 /** Never rejects: what goes wrong reaches the readers through the body. */

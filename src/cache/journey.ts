@@ -24,6 +24,8 @@ export interface CacheContext {
   readonly streams: Streams
   readonly clock: Clock
   readonly node: string
+  /** Who gives out the purges of this node, in this life; absent: a name of its own. */
+  readonly issuer?: string | undefined
   readonly slicing: SliceOptions
   /** Which addresses in manifests are ours. */
   readonly addresses: AddressBook
@@ -158,6 +160,8 @@ export interface Journey {
   readonly outcome: Promise<Filled>
   /** Settles when nothing more will come. Never rejects. */
   readonly landed: Promise<void>
+  /** How many siblings it may have to wait for, one behind the other; absent: none. */
+  readonly hops?: number
 }
 
 /** One viewer's part in a flight. */

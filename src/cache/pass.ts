@@ -3,7 +3,9 @@ import type { Forwarded } from '../rfc/cache-status.ts'
 import type { RequestHead } from '../rfc/heads.ts'
 import type { Held } from '../upstream/source.ts'
 import type { PassedAnswer } from './answer.ts'
+import { fillKey } from './fill-key.ts'
 import type { FillContext } from './journey.ts'
+import { cacheKey } from './key.ts'
 import { localised } from './localised.ts'
 import { unspoilt } from './other-origins.ts'
 import type { Route } from './routes.ts'
@@ -23,7 +25,9 @@ export async function pass(
   held?: Held,
 ): Promise<PassedAnswer> {
   const asked = passedOn(route, request, context.node)
-  const manner = { readers: 'one', urgency: urgencyOf(request), held } as const
+  // What may not be stored is nobody's to fill; what is known of it, its owner knows.
+  const key = request.method === 'HEAD' ? fillKey(cacheKey(route, request.target)) : undefined
+  const manner = { readers: 'one', urgency: urgencyOf(request), held, key } as const
   return await unspoilt(context, route, request.target, signal, async () => {
     const came = await route.source.fetch(asked, signal, manner)
     const response = await localised(context, request, came)

@@ -65,6 +65,6 @@ export class Recollection {
     if (facts === undefined || isGone || this.#guard.knows(key, variant)) return
     this.#guard.recall(key, variant, facts, storedAt)
     const version = { readAt: storedAt, askedAt, variant, isRecalled: true }
-    this.#context.streams.learn(route, target, facts, version)
+    this.#context.streams.learn(route.home ?? route, target, facts, version)
   }
 }

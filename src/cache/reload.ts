@@ -25,7 +25,8 @@ const LONGEST_TARGET = 1024
 
 /** What the target of a reload says. */
 interface Words {
-  readonly route: Route
+  /** The same for siblings as for viewers. */
+  readonly home: Route
   readonly plainTarget: string
   readonly plainKey: CacheKey
   readonly directives: Directives | BadDirectives
@@ -36,11 +37,12 @@ export class ReloadWords {
   readonly #known = new LRUCache<string, Words>({ max: MAX_WORDS })
 
   of(route: Route, target: string): Words {
+    const { home = route } = route
     const before = this.#known.get(target)
-    if (before?.route === route) return before
+    if (before?.home === home) return before
     const plainTarget = withoutDirectives(target)
     const plainKey = cacheKey(route, plainTarget)
-    const words = { route, plainTarget, plainKey, directives: parseDirectives(target) }
+    const words = { home, plainTarget, plainKey, directives: parseDirectives(target) }
     if (target.length <= LONGEST_TARGET) this.#known.set(target, words)
     return words
   }
@@ -64,7 +66,8 @@ export function isReload({ target }: RequestHead): boolean {
 
 /** Undefined: not of a playlist. An error: what it asks for no viewer of this playlist can mean. */
 export function readReload(
-  { route, plainTarget, plainKey, directives }: Words,
+  route: Route,
+  { plainTarget, plainKey, directives }: Words,
   request: RequestHead,
   versions: PlaylistVersions,
   now: Instant,

@@ -133,8 +133,9 @@ export class Reloads {
 
   #read(route: Route, request: RequestHead): Reload | RelaisError | undefined {
     const now = this.#context.clock()
-    const reload = readReload(this.#words.of(route, request.target), request, this.#versions, now)
-    if (reload !== undefined && !(reload instanceof RelaisError))
+    const reload = readReload(route, this.#words.of(route, request.target), request, this.#versions, now)
+    // What is hinted at is asked for by the sibling whose viewers will ask for it.
+    if (reload !== undefined && !(reload instanceof RelaisError) && route.home === undefined)
       this.#hints.watched(reload.plainKey, request, now)
     return reload
   }
@@ -235,8 +236,10 @@ export class Reloads {
       if (verdict.kind === 'refuse') throw new RelaisError('ONLY_IF_CACHED')
       if (verdict.kind === 'pass')
         return pass(this.#context, route, request, signal, verdict.fwd, collapsed, held)
-      const own = this.#walks.running(key, asked)
-      const other = own === undefined && isByParts ? this.#walks.reloading(plainKey, wanted.sequence) : own
+      const { mostHops } = route
+      const own = this.#walks.running(key, asked, mostHops)
+      const other =
+        own === undefined && isByParts ? this.#walks.reloading(plainKey, wanted.sequence, mostHops) : own
       const flight = other ?? this.#walks.start(route, key, asked, undefined, { held })
       // Nothing stale stands in: a viewer who has the same again would ask again, and again.
       const fwd = found === undefined ? 'uri-miss' : 'stale'

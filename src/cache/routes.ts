@@ -14,6 +14,13 @@ export interface Route {
   /** Query parameters that are no part of the cache key. */
   readonly ignoreQuery: ReadonlySet<string>
   readonly source: Source
+  /**
+   * Of a route for siblings: the one of viewers that it is the twin of. What a sibling asks for is answered from store
+   * or by an origin, never by a sibling, and nothing is fetched ahead on its behalf. Absent: it is one of viewers.
+   */
+  readonly home?: Route
+  /** How many siblings, one behind the other, may still be waited for; absent: as many as there are. */
+  readonly mostHops?: number
 }
 
 export class RouteTable {

@@ -1,6 +1,6 @@
 /** Where the slices of a large body lie: which bytes each one has, and the key it is stored by. */
 import type { ByteRange } from '../rfc/range.ts'
-import type { CacheKey, Sliced } from '../store/store.ts'
+import type { CacheKey, Sliced, StoredHead } from '../store/store.ts'
 
 /** No request target contains a space, so no key of a response looks like that of a slice. */
 const MARK = ' slice '
@@ -36,4 +36,10 @@ export function* slicesWithin(sliced: Sliced, range: ByteRange): Generator<numbe
 /** Example: `http://origin/film.mp4 slice 3q2-7wAB1cD4 17`. */
 export function sliceKey(key: CacheKey, sliced: Sliced, index: number): CacheKey {
   return `${key}${MARK}${sliced.generation} ${index}`
+}
+
+/** What a slice is stored with: it is as fresh as the whole, and its fields are those of the whole. */
+export function headOfSlice(whole: StoredHead, sliced: Sliced, index: number): StoredHead {
+  const { fields: _, sliced: __, copy: ___, ...rest } = whole
+  return { ...rest, key: sliceKey(whole.key, sliced, index), status: 206, fields: {}, variant: {} }
 }

@@ -1,12 +1,13 @@
 /** A large body as it is stored: the head of the whole, and the one slice of it that came. */
 import { randomBytes } from 'node:crypto'
+import type { ResponseHead } from '../rfc/heads.ts'
 import type { StoredHead } from '../store/store.ts'
 import { WholeBody } from '../store/whole-body.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
 import type { Kept } from './flow.ts'
 import type { FillContext, Order } from './journey.ts'
 import { bindingValidator } from './opening.ts'
-import { indexOfSlice } from './slice.ts'
+import { indexOfSlice, isSliceable } from './slice.ts'
 
 /** Stands where the bytes are in slices. */
 const NO_BYTES = new WholeBody([])
@@ -14,6 +15,17 @@ const NO_BYTES = new WholeBody([])
 /** Whether the answer to this order, asked for whole, may be cut into slices: not while it may still grow. */
 export function mayBeCut(context: FillContext, { key, request }: Order): boolean {
   return !context.slices.isToBeWhole(key) && context.streams.timingOf(request.target)?.live !== true
+}
+
+/** Whether slices of it can be had one by one, and it is worth it. */
+export function isToBeCut({ slicing }: FillContext, { status, fields }: ResponseHead, size: number): boolean {
+  return (
+    status === 200 &&
+    size > slicing.above &&
+    isSliceable({ size, sliceBytes: slicing.bytes }) &&
+    fields['accept-ranges'] === 'bytes' &&
+    bindingValidator(fields) !== undefined
+  )
 }
 
 /**
@@ -36,7 +48,9 @@ export async function keepSliced(
     sliceBytes: before?.sliced?.sliceBytes ?? context.slicing.bytes,
     generation: (isSame ? before.sliced?.generation : undefined) ?? randomBytes(9).toString('base64url'),
   }
-  const head = { ...stored, sliced }
+  // The head is kept wherever it is read: without it each viewer would begin a generation of slices of his own.
+  const head: StoredHead =
+    stored.copy === undefined ? { ...stored, sliced } : { ...stored, sliced, copy: 'kept' }
   context.slices.adopt(head, sliced, indexOfSlice(sliced, first), order.request.target, response)
   const writer = await context.store.open(head, 0)
   void Promise.resolve(writer?.commit()).finally(land)

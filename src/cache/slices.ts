@@ -7,6 +7,8 @@ import type { ByteRange } from '../rfc/range.ts'
 import { GrowingBody } from '../store/growing-body.ts'
 import type { Body, CacheKey, Sliced, StoredHead, StoredResponse } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
+import { copyOfSlice } from './copies.ts'
+import { fillKey } from './fill-key.ts'
 import { type Flight, Flights, type Part } from './flights.ts'
 import { flow } from './flow.ts'
 import { HeldSlices, heldSlices } from './held-slices.ts'
@@ -15,7 +17,7 @@ import { bindingValidator, exactly, ranged } from './opening.ts'
 import type { Sent } from './prefetch/errands.ts'
 import type { Readiness } from './readiness.ts'
 import type { Route } from './routes.ts'
-import { lengthOf, rangeOfSlice, sliceKey, slicesWithin } from './slice.ts'
+import { headOfSlice, lengthOf, rangeOfSlice, sliceKey, slicesWithin } from './slice.ts'
 import { judge, SliceError, type Unusable } from './slice-answer.ts'
 import { SlicedBody } from './sliced-body.ts'
 import { firstMissing } from './slices-wanted.ts'
@@ -102,7 +104,7 @@ export class Slices {
     const missing =
       sliced === undefined ? undefined : firstMissing(this.#context.store, head, sliced, request)
     if (sliced === undefined || missing === undefined) return { kind: 'here' }
-    const isRunning = this.#running(sliceKey(head.key, sliced, missing.index), request) !== undefined
+    const isRunning = this.#running(sliceKey(head.key, sliced, missing.index), route, request) !== undefined
     if (!missing.isFirst)
       return { kind: 'asked', isCollapsed: isRunning, fwdStatus: undefined, kept: undefined }
     try {
@@ -152,7 +154,7 @@ export class Slices {
       const landings = this.#landings
       const inMemory = store.peek(key, request)
       if (inMemory !== undefined) return inMemory
-      const running = this.#running(key, request)
+      const running = this.#running(key, claim.route, request)
       if (running !== undefined) return await this.#wait(claim, running, 'follower', signal)
       const stored = await store.get(key, request, part)
       if (stored !== undefined) return stored
@@ -223,15 +225,19 @@ export class Slices {
     return !this.#context.store.has(key) && !this.#flights.has(key)
   }
 
-  #running(key: CacheKey, request: RequestHead): Flight | undefined {
-    return this.#flights.find(key, request, ({ body }) => !(body instanceof GrowingBody) || body.isJoinable)
+  #running(key: CacheKey, { mostHops }: Route, request: RequestHead): Flight | undefined {
+    const mayJoin = ({ body }: StoredResponse): boolean => !(body instanceof GrowingBody) || body.isJoinable
+    return this.#flights.find(key, request, mayJoin, mostHops)
   }
 
   #start(claim: Claim, index: number): Flight {
     const key = sliceKey(claim.head.key, claim.sliced, index)
-    return this.#flights.start(key, (signal, urged) =>
-      this.#journey((land) => this.#ask(claim, index, signal, urged, land)),
-    )
+    const { route, head, sliced } = claim
+    const hops = route.source.hopsTo?.(fillKey(head.key, rangeOfSlice(sliced, index))) ?? 0
+    return this.#flights.start(key, (signal, urged) => ({
+      ...this.#journey((land) => this.#ask(claim, index, signal, urged, land)),
+      hops,
+    }))
   }
 
   #journey(set: (land: () => void) => Promise<Filled>): Journey {
@@ -259,7 +265,7 @@ export class Slices {
     const forAll = asForAll(head, shared(route, request, this.#context.node), route.cookies)
     const asked = ranged(forAll, range, bindingValidator(head.fields))
     const response = await route.source
-      .fetch(asked, signal, { urgency: urgencyOf(request), urged })
+      .fetch(asked, signal, { urgency: urgencyOf(request), urged, key: fillKey(head.key, range) })
       .catch((error: unknown) => {
         throw isRangeLie(error) ? new SliceError('unranged', error.message) : error
       })
@@ -279,14 +285,7 @@ export class Slices {
     land: () => void,
   ): Promise<Filled> {
     const bytes = lengthOf(rangeOfSlice(sliced, index))
-    const { fields: _, sliced: __, ...rest } = head
-    const sliceHead = {
-      ...rest,
-      key: sliceKey(head.key, sliced, index),
-      status: 206,
-      fields: {},
-      variant: {},
-    }
+    const sliceHead = { ...headOfSlice(head, sliced, index), ...copyOfSlice(response.copy) }
     const body = exactly(response.body, bytes)
     const kept = await flow(this.#context, { target }, sliceHead, bytes, body, land)
     if (kept === undefined) throw new Error('a slice is larger than what passes through memory')

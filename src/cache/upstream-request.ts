@@ -96,13 +96,19 @@ export function conditional(request: RequestHead, validators: Fields): RequestHe
 }
 
 function common(route: Route, request: RequestHead, node: string): Fields {
-  let fields = omitFields(endToEnd(request.fields), OF_THE_MESSAGE)
+  let fields = withoutOurs(omitFields(endToEnd(request.fields), OF_THE_MESSAGE))
   if (route.cookies === 'drop') fields = omitFields(fields, COOKIE)
   return {
     ...fields,
     via: appendVia(request.fields, '1.1', node),
     'cdn-loop': appendCdnLoop(request.fields, node),
   }
+}
+
+/** What siblings tell each other: a viewer has no say in it, and no origin has to know. */
+function withoutOurs(fields: Fields): Fields {
+  const ours = Object.keys(fields).filter((name) => name.startsWith('relais-'))
+  return ours.length === 0 ? fields : omitFields(fields, new Set(ours))
 }
 
 function toRoute(route: Route, { method, target, asker }: RequestHead, fields: Fields): RequestHead {

@@ -29,7 +29,7 @@ export interface Setting {
   /** Nobody who waits, but somebody who will ask for it, as long as this says so. */
   readonly isExpected?: () => boolean
   /** The origin holds it until there is something to say. */
-  readonly held?: HeldFill
+  readonly held?: HeldFill | undefined
 }
 
 /** What takes longer to come than this is, but for those who read it by then, for nobody: it may have no end. */
@@ -71,10 +71,10 @@ export class Walks {
     return [key, ...this.#held.keys(key)].flatMap((one) => this.#flights.detach(one, before))
   }
 
-  /** A blocking reload of this playlist on its way that waits for no more than this segment. */
-  reloading(playlist: CacheKey, sequence: number): Flight | undefined {
+  /** A blocking reload of this playlist on its way that waits for no more than this segment, and for at most so many siblings. */
+  reloading(playlist: CacheKey, sequence: number, mostHops = Number.POSITIVE_INFINITY): Flight | undefined {
     const joinable = this.#held.upTo(playlist, sequence).find(({ key, flight }) => {
-      return flight.isPending && this.#flights.of(key).includes(flight)
+      return flight.isPending && flight.hops <= mostHops && this.#flights.of(key).includes(flight)
     })
     return joinable?.flight
   }
@@ -157,9 +157,9 @@ export class Walks {
     return { kind: 'stored', outcome: 'miss', stored, status, unshared }
   }
 
-  /** A flight that a request which comes now may join. */
-  running(key: CacheKey, request: RequestHead): Flight | undefined {
-    return this.#flights.find(key, request, (stored) => this.#mayJoin(stored))
+  /** A flight that a request which comes now may join; see Flights.find. */
+  running(key: CacheKey, request: RequestHead, mostHops?: number): Flight | undefined {
+    return this.#flights.find(key, request, (stored) => this.#mayJoin(stored), mostHops)
   }
 
   /** Sets out. */

@@ -32,31 +32,56 @@ export class HeadLines {
   readonly #status: CacheStatusWriter
   readonly #hits = new WeakMap<StoredHead, Prepared>()
   readonly #fills = new WeakMap<StoredHead, Prepared>()
+  readonly #told: ((head: StoredHead, now: Instant) => Lines) | undefined
 
-  constructor(node: string) {
+  /**
+   * `told`: for siblings, which take a response as it is stored and not as viewers are to have it; what they are told
+   * beside it changes with each answer.
+   */
+  constructor(node: string, told?: (head: StoredHead, now: Instant) => Lines) {
     this.#node = node
     this.#status = new CacheStatusWriter(node)
+    this.#told = told
   }
 
   /** A whole body with the fields it is stored with; of an undefined `size` nobody knows yet how large it will be. */
   ofWhole(head: StoredHead, status: CacheStatus, size: number | undefined, now: Instant): PreparedLines {
+    return this.#telling(this.#preparedWhole(head, status, size, now), head, now)
+  }
+
+  /** Any answer from a stored response: `fields` are all of its fields, or those that a 304 carries. */
+  ofStored(head: StoredHead, fields: Fields, status: CacheStatus, now: Instant): PreparedLines {
+    return this.#telling(this.#prepared(head, fields, status, now), head, now)
+  }
+
+  #telling(prepared: PreparedLines, head: StoredHead, now: Instant): PreparedLines {
+    if (this.#told === undefined) return prepared
+    return { lines: [...prepared.lines, ...this.#told(head, now)], cacheStatus: prepared.cacheStatus }
+  }
+
+  #preparedWhole(
+    head: StoredHead,
+    status: CacheStatus,
+    size: number | undefined,
+    now: Instant,
+  ): PreparedLines {
     const age = ageSeconds(head.freshness, now)
     const known = status.hit ? this.#hits : this.#fills
     const before = known.get(head)
     if (before !== undefined && before.age === age && before.size === size && isSame(before.status, status))
       return before
-    const { lines, cacheStatus } = this.ofStored(head, head.fields, status, now)
+    const { lines, cacheStatus } = this.#prepared(head, head.fields, status, now)
     const prepared = { lines: withLength(lines, head.status, size), cacheStatus, age, status, size }
     known.set(head, prepared)
     return prepared
   }
 
-  /** Any answer from a stored response: `fields` are all of its fields, or those that a 304 carries. */
-  ofStored(head: StoredHead, fields: Fields, status: CacheStatus, now: Instant): PreparedLines {
+  #prepared(head: StoredHead, fields: Fields, status: CacheStatus, now: Instant): PreparedLines {
     const cacheStatus = this.#status.write(status)
     // Ranges are cut here, whatever the origin says of itself (RFC 9110 section 14.3).
     const isCut = head.status === 200
-    const said = head.isLive === true ? forBrowsers(fields, head.freshness, now) : fields
+    const said =
+      head.isLive === true && this.#told === undefined ? forBrowsers(fields, head.freshness, now) : fields
     const lines = linesOf(said, isCut ? SIGNED_AND_CUT : SIGNED)
     this.#sign(lines, fields, cacheStatus)
     lines.push('age', String(ageSeconds(head.freshness, now)))

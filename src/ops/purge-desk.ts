@@ -5,7 +5,14 @@ import type { Purges } from '../cache/purges/purges.ts'
 import type { Route } from '../cache/routes.ts'
 import { RelaisError } from '../errors.ts'
 import type { AddressBook } from '../media/addresses/address-book.ts'
-import { isBadPurge, type PurgeKind, type PurgeOrder, readPurgeOrder, shown } from '../purge/purge-rule.ts'
+import {
+  isBadPurge,
+  type PurgeKind,
+  type PurgeOrder,
+  type PurgeRule,
+  readPurgeOrder,
+  shown,
+} from '../purge/purge-rule.ts'
 import type { OfficeHooks } from './office.ts'
 import { badOrder, expectOrder, inOurWords, MAX_ORDER_BYTES, plain, readOrder } from './order-body.ts'
 import { ownAddress } from './own-address.ts'
@@ -14,6 +21,10 @@ export interface PurgeDeskContext {
   readonly purges: Purges
   readonly routes: readonly Route[]
   readonly addresses: AddressBook
+  /** Those of the cluster who have not said within this time that this purge is in force there, by name; absent: there is no cluster. */
+  readonly laggards?:
+    | ((purge: Pick<PurgeRule, 'by' | 'sequence'>, ms: number) => Promise<readonly string[]>)
+    | undefined
 }
 
 /** What the answer says of it; docs/purging.md explains each. */
@@ -26,6 +37,7 @@ export interface PurgeAnswer {
   readonly saved: boolean
   readonly listed?: number
   readonly complete?: boolean
+  readonly laggards?: readonly string[]
 }
 
 /** By the key of the order that has the values. */
@@ -39,7 +51,9 @@ const KINDS: Readonly<Record<string, PurgeKind>> = {
   route: 'route',
   all: 'all',
 }
-const KEYS = [...Object.keys(KINDS), 'soft']
+const KEYS = [...Object.keys(KINDS), 'soft', 'wait']
+/** How long all others are waited for; by then who is dead is known to be. */
+const MOST_WAIT_MS = 10_000
 
 export function openPurgeDesk(app: FastifyInstance, hooks: OfficeHooks, context: PurgeDeskContext): void {
   app.post(
@@ -52,8 +66,11 @@ export function openPurgeDesk(app: FastifyInstance, hooks: OfficeHooks, context:
       },
     },
     async (request, reply) => {
-      const order = purgeOrderOf(request.body, request.headers.host, context)
-      return plain(reply).send(answerOf(order, await context.purges.issue(order)))
+      const { order, isForAll } = purgeOrderOf(request.body, request.headers.host, context)
+      const answer = answerOf(order, await context.purges.issue(order))
+      if (!isForAll) return plain(reply).send(answer)
+      const laggards = (await context.laggards?.(answer, MOST_WAIT_MS)) ?? []
+      return plain(reply).send({ ...answer, laggards })
     },
   )
 }
@@ -75,8 +92,11 @@ function purgeOrderOf(
   body: unknown,
   host: string | undefined,
   { routes, addresses }: PurgeDeskContext,
-): PurgeOrder {
+): { readonly order: PurgeOrder; readonly isForAll: boolean } {
   const given = readOrder(body, KEYS)
+  const { wait } = given
+  if (wait !== undefined && wait !== 'all') throw badOrder(`wait: expected "all", and ${shown(wait)} came.`)
+  const isForAll = wait !== undefined
   const named = Object.keys(KINDS).filter((key) => given[key] !== undefined)
   const [key, ...more] = named
   const kind = key === undefined ? undefined : KINDS[key]
@@ -88,13 +108,13 @@ function purgeOrderOf(
   const value = given[key]
   if (kind === 'all') {
     if (value !== true) throw badOrder(`all: expected true, and ${shown(value)} came.`)
-    return checked({ kind, values: [], soft }, routes)
+    return { order: checked({ kind, values: [], soft }, routes), isForAll }
   }
   const values: unknown = key === 'urls' || key === 'tags' ? value : [value]
   if (!Array.isArray(values)) throw badOrder(`${key}: expected a list, and ${shown(values)} came.`)
   const isAddress = kind === 'url' || kind === 'prefix' || kind === 'stream'
   const own = isAddress ? values.map((one) => ownAddress(addresses, host, key, one)) : values
-  return checked({ kind, values: own, soft }, routes)
+  return { order: checked({ kind, values: own, soft }, routes), isForAll }
 }
 
 function checked(

@@ -4,6 +4,9 @@ import type { CmcdStats } from '../cache/audience/sessions.ts'
 import type { PrefetchStats } from '../cache/prefetch/errands.ts'
 import type { JobStats } from '../cache/prefetch/jobs.ts'
 import type { PurgeStats } from '../cache/purges/applied.ts'
+import type { Refusal } from '../siblings/peer-message.ts'
+import type { SiblingCounts } from '../siblings/sibling.ts'
+import type { SiblingStats as Neighbour } from '../siblings/sibling-stats.ts'
 import type { StoreStats } from '../store/store.ts'
 import type { OriginState } from '../upstream/origin-group.ts'
 import type { ProcessStats } from './process-stats.ts'
@@ -26,6 +29,17 @@ export interface RouteStats {
   readonly bytesToViewers: number
   readonly cuts: number
   readonly origins: readonly OriginState[]
+}
+
+/** One sibling, and what it was asked and gave. */
+export interface SiblingStats extends Neighbour, SiblingCounts {}
+
+export interface PeerStats {
+  readonly requests: number
+  readonly hits: number
+  readonly bytes: number
+  readonly refused: Readonly<Record<Refusal, number>>
+  readonly outOfStep: number
 }
 
 export interface Stats extends StoreStats {
@@ -56,5 +70,8 @@ export interface Stats extends StoreStats {
   readonly cmcd: CmcdStats
   readonly streams: readonly StreamStats[]
   readonly routes: readonly RouteStats[]
-  readonly siblings: readonly never[]
+  /** The other nodes of the cluster; none of a node that is alone. */
+  readonly siblings: readonly SiblingStats[]
+  /** What siblings asked of this node; null: it is alone. */
+  readonly peers: PeerStats | null
 }

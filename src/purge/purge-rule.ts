@@ -1,4 +1,5 @@
 /** A purge as nodes tell it to each other: what is to go, on whose order, and in which place of that order. */
+import { randomBytes } from 'node:crypto'
 import type { Instant } from '../rfc/heads.ts'
 
 /**
@@ -42,6 +43,11 @@ export const MAX_PURGE_BYTES = 512 * 1024
 
 const ISSUER = /^[A-Za-z0-9._:-]{1,128}$/
 const RULE_KEYS: ReadonlySet<string> = new Set(['sequence', 'by', 'at', 'kind', 'values', 'soft'])
+
+/** A name for the purges that a node gives out in this life: a number given out before it ended is never used twice. */
+export function issuerOf(node: string): string {
+  return `${node}:${randomBytes(6).toString('hex')}`
+}
 
 /** What is wrong with a rule or an order, as one sentence: where, what was expected, and what came. */
 export interface BadPurge {

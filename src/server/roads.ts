@@ -23,7 +23,12 @@ export interface Roads {
   close(): Promise<void>
 }
 
-export function openRoads({ routes, upstream }: Config, clock: Clock): Roads {
+/** `joined`: the route as viewers are to have it, which may ask others before its origins. */
+export function openRoads(
+  { routes, upstream }: Config,
+  clock: Clock,
+  joined: (route: Route, resume: RouteOptions['resume']) => Route,
+): Roads {
   // Three pools: neither what viewers send at their own pace nor what origins hold may take the connections of fills.
   const forHeld = { ...upstream, connections: upstream.heldConnections }
   const agent = openAgent(upstream)
@@ -48,7 +53,7 @@ export function openRoads({ routes, upstream }: Config, clock: Clock): Roads {
     const { penalty, resumeTimeout } = upstream
     const policy = { penaltyMs: penalty, resume: options.resume, resumeTimeoutMs: resumeTimeout }
     const group = new OriginGroup(origins, policy, clock)
-    groups.set(routeOf(options, group), group)
+    groups.set(joined(routeOf(options, group), options.resume), group)
   }
   return {
     groups,

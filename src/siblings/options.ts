@@ -157,6 +157,12 @@ export const clusterOptions = Type.Object(
       default: 10_000,
       minimum: 1,
     }),
+    maxRequests: Type.Integer({
+      description:
+        'Requests of siblings at once; what comes beyond it is asked of the runner-up of this node.',
+      default: 4096,
+      minimum: 1,
+    }),
     listen: Type.Object(
       {
         host: Type.String({

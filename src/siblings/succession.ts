@@ -32,7 +32,7 @@ export function isYoung({ joinedAt }: Member, now: Instant): boolean {
  * does. Empty: nobody but this node, which may have no place in the ranking itself.
  */
 export function fillersOf({ self, members }: Neighbourhood, words: Words, now: Instant): readonly Member[] {
-  return firstTwo(ranking(members, self.zone, words), words, now)
+  return firstTwo(ranking(members, self.zone, words), self, words, now)
 }
 
 /**
@@ -45,7 +45,7 @@ export function parentsOf(
   now: Instant,
 ): readonly Member[] {
   if (parentZone === undefined || parentZone === self.zone) return []
-  return firstTwo(ranking(members, parentZone, words), words, now)
+  return firstTwo(ranking(members, parentZone, words), self, words, now)
 }
 
 /**
@@ -57,9 +57,15 @@ export function formerOwnerOf(
   words: Words,
   now: Instant,
 ): Member | undefined {
-  // The first who is not young: whoever is before it took the key from it.
-  const former = ranking(members, self.zone, words).find((member) => !isYoung(member, now))
-  return former === undefined || former.id === self.id || !canBeAsked(former) ? undefined : former
+  const ranked = ranking(members, self.zone, words)
+  const [owner] = ranked
+  if (owner === undefined) return undefined
+  // A stand-in asks the owner, for its own viewers may have asked it already; a new owner whoever was there before all new ones.
+  const former =
+    owner.id !== self.id
+      ? owner
+      : ranked.find((member) => !isYoung(member, now) && member.id !== self.id && isYoung(self, now))
+  return former !== undefined && canBeAsked(former) ? former : undefined
 }
 
 function ranking(members: readonly Member[], zone: string, words: Words): readonly Member[] {
@@ -69,18 +75,19 @@ function ranking(members: readonly Member[], zone: string, words: Words): readon
   )
 }
 
-function firstTwo(ranked: readonly Member[], words: Words, now: Instant): readonly Member[] {
+function firstTwo(ranked: readonly Member[], self: Member, words: Words, now: Instant): readonly Member[] {
   const alive = ranked.filter(({ state }) => state === 'active')
   const [owner, next] = alive
   if (owner === undefined || next === undefined) return alive
-  const first = isPassedOver(owner, next, words, now) ? next : owner
+  const first = isPassedOver(owner, next, self, words, now) ? next : owner
   const others = alive.filter((one) => one !== first)
   const second = others.find(({ host }) => host !== first.host) ?? others[0]
   return second === undefined ? [first] : [first, second]
 }
 
-function isPassedOver(owner: Member, next: Member, words: Words, now: Instant): boolean {
-  if (fractionOf(words, RAMP) >= rampOf(owner, now)) return true
+function isPassedOver(owner: Member, next: Member, self: Member, words: Words, now: Instant): boolean {
+  // A new owner does not spare itself: it does not know since when the others take it for one.
+  if (owner.id !== self.id && fractionOf(words, RAMP) >= rampOf(owner, now)) return true
   return next.load < owner.load && fractionOf(words, SHED) < owner.shed
 }
 

@@ -1,5 +1,6 @@
 /** Memory, and the disk below it where there is one. */
 
+import { CopiesStore, SHARE_OF_COPIES } from './copies-store.ts'
 import { DiskStore } from './disk/disk-store.ts'
 import type { DiskEvent } from './disk/health.ts'
 import { Layout } from './disk/layout.ts'
@@ -16,13 +17,26 @@ export interface OpenStore {
   readonly notes: Notes
 }
 
-/** Throws an Error of one line when the directory cannot be used. */
+/** `hasCopies`: a part of memory is for what siblings keep. Throws an Error of one line when the directory cannot be used. */
 export async function openStore(
-  memoryOptions: MemoryOptions,
+  { memory, disk, hasCopies }: { memory: MemoryOptions; disk: DiskOptions; hasCopies: boolean },
+  log: (event: DiskEvent) => void,
+): Promise<OpenStore> {
+  const copyBytes = hasCopies ? Math.floor(memory.maxBytes * SHARE_OF_COPIES) : 0
+  const { store, notes } = await openOwn(memoryOf(memory, memory.maxBytes - copyBytes), disk, log)
+  return { store: hasCopies ? new CopiesStore(store, memoryOf(memory, copyBytes)) : store, notes }
+}
+
+function memoryOf(options: MemoryOptions, maxBytes: number): MemoryStore {
+  const maxEntryBytes = Math.min(options.maxEntryBytes, maxBytes)
+  return new MemoryStore({ ...options, maxBytes, maxEntryBytes }, spareBytes(maxBytes))
+}
+
+async function openOwn(
+  memory: MemoryStore,
   { path, maxBytes, maxEntryBytes }: DiskOptions,
   log: (event: DiskEvent) => void,
 ): Promise<OpenStore> {
-  const memory = new MemoryStore(memoryOptions, spareBytes(memoryOptions.maxBytes))
   if (path === null) return { store: memory, notes: new NoNotes() }
   const disk = await DiskStore.open({ path, maxBytes, maxEntryBytes, log })
   const { purges, purgesAside } = new Layout(path)

@@ -36,6 +36,11 @@ export interface StoredHead {
   readonly askedAt?: Instant
   /** Which purges it was asked for after, when it came or was last confirmed: a later one covers it. Absent: after none. */
   readonly mark?: number
+  /**
+   * Another node keeps it. `kept`: here it lies in memory alone, in the part for copies. `passing`: it is held for those
+   * who read it while it comes, and then not kept. Absent: it is for this node to keep.
+   */
+  readonly copy?: 'kept' | 'passing'
 }
 
 /** How a large body is cut. */

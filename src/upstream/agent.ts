@@ -8,9 +8,13 @@ const MAX_HEAD_BYTES = 64 * 1024
 
 /**
  * HTTP/1.1 only: a fill reads one large body at a time, and a lost packet should hold up that one alone.
- * The keep-alive time is short, so that the origin is rarely the first to close a connection we are about to use.
+ * The keep-alive time is short by default, so that the origin is rarely the first to close a connection we are about to
+ * use; of those whose own time is known it may be longer.
  */
-export function openAgent(options: UpstreamOptions): Agent {
+export function openAgent(
+  options: Pick<UpstreamOptions, 'connectTimeout' | 'connections' | 'headTimeout' | 'idleTimeout'>,
+  keepAliveTimeoutMs = 4_000,
+): Agent {
   const connect = buildConnector({ timeout: options.connectTimeout, autoSelectFamily: true })
   return new Agent({
     connections: options.connections,
@@ -19,7 +23,7 @@ export function openAgent(options: UpstreamOptions): Agent {
     maxHeaderSize: MAX_HEAD_BYTES,
     headersTimeout: options.headTimeout,
     bodyTimeout: options.idleTimeout,
-    keepAliveTimeout: 4_000,
+    keepAliveTimeout: keepAliveTimeoutMs,
     connect: (to, done) =>
       connect(to, (error, socket) => {
         if (error === null) done(null, withoutContinue(socket))

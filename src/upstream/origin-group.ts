@@ -43,7 +43,7 @@ export class OriginGroup implements Source {
   /** Those who answer, but lag behind what others said. */
   readonly #demotedUntil = new Map<Origin, Instant>()
   readonly #clock: Clock
-  readonly #road: Road = {
+  readonly #road: Road<Origin> = {
     ask: (origin, request, signal, readers) => this.#ask(origin, request, signal, { readers }),
     candidates: (broken, failure) => this.#candidates(broken, failure),
   }
@@ -90,7 +90,7 @@ export class OriginGroup implements Source {
     })
   }
 
-  async #begin(request: RequestHead, signal: AbortSignal, manner: Manner): Promise<Begun> {
+  async #begin(request: RequestHead, signal: AbortSignal, manner: Manner): Promise<Begun<Origin>> {
     const order = this.#inOrder()
     let failure: unknown = new RelaisError('INTERNAL', { details: 'a route without origins' })
     for (const [index, origin] of order.entries()) {

@@ -3,19 +3,25 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type ErrorName, isRangeLie, RelaisError } from '../errors.ts'
 import type { RequestHead } from '../rfc/heads.ts'
 import { continuing, isResumable, judge, type Plan } from './continuation.ts'
-import type { Origin } from './origin.ts'
 import type { Readers, UpstreamResponse } from './source.ts'
 
-/** What a body that broke off needs of the group of origins it came from. */
-export interface Road {
-  /** Asks one origin, and counts and penalises as for any request. Rejects when no head came. */
-  ask(origin: Origin, request: RequestHead, signal: AbortSignal, readers: Readers): Promise<UpstreamResponse>
-  /** Whom to ask for the rest, in this order; told which one broke off, and how. */
-  candidates(broken: Origin, failure: RelaisError): readonly Origin[]
+/** One who may have the rest of a body: an origin, a sibling, or all origins of a route as one. */
+export interface Continuer {
+  readonly name: string
+  /** Counted by the bodies that are resumed. */
+  readonly resumptions: { tried: number; succeeded: number }
 }
 
-export interface Begun {
-  readonly origin: Origin
+/** What a body that broke off needs of the group it came from. */
+export interface Road<Asked extends Continuer> {
+  /** Asks one of them, and counts and penalises as for any request. Rejects when no head came. */
+  ask(origin: Asked, request: RequestHead, signal: AbortSignal, readers: Readers): Promise<UpstreamResponse>
+  /** Whom to ask for the rest, in this order; told which one broke off, and how. */
+  candidates(broken: Asked, failure: RelaisError): readonly Asked[]
+}
+
+export interface Begun<Asked extends Continuer> {
+  readonly origin: Asked
   readonly request: RequestHead
   readonly response: UpstreamResponse
   readonly readers: Readers
@@ -37,29 +43,28 @@ const MEAGRE_BYTES = 64 * 1024
 const MAX_MEAGRE = 64
 
 /** The response with a body that is checked against what its head promised, and continued. `timeoutMs` bounds each pause. */
-export function resumed(
-  begun: Begun,
+export function resumed<Asked extends Continuer>(
+  begun: Begun<Asked>,
   plan: Plan,
-  road: Road,
+  road: Road<Asked>,
   timeoutMs: number,
   signal: AbortSignal,
 ): UpstreamResponse {
   const body = new ResumedBody(begun, plan, road, timeoutMs, signal)
-  const { head, from, url } = begun.response
-  return { head, from, url, body: body.read(), cancel: () => body.cancel(), toOne: () => body.toOne() }
+  return { ...begun.response, body: body.read(), cancel: () => body.cancel(), toOne: () => body.toOne() }
 }
 
-class ResumedBody {
-  readonly #begun: Begun
-  readonly #road: Road
+class ResumedBody<Asked extends Continuer> {
+  readonly #begun: Begun<Asked>
+  readonly #road: Road<Asked>
   readonly #timeoutMs: number
   readonly #signal: AbortSignal
   /** Aborted by the reader's signal and by `cancel`, whichever comes first. */
   readonly #stop = new AbortController()
   /** Origins whose answer was not the rest of this body. */
-  readonly #refused = new Set<Origin>()
+  readonly #refused = new Set<Asked>()
   #plan: Plan
-  #origin: Origin
+  #origin: Asked
   #current: UpstreamResponse
   #readers: Readers
   /** Of the next byte to be handed on. */
@@ -73,7 +78,7 @@ class ResumedBody {
   #meagre = 0
   #resumedAt: number
 
-  constructor(begun: Begun, plan: Plan, road: Road, timeoutMs: number, signal: AbortSignal) {
+  constructor(begun: Begun<Asked>, plan: Plan, road: Road<Asked>, timeoutMs: number, signal: AbortSignal) {
     this.#begun = begun
     this.#plan = plan
     this.#road = road

@@ -31,6 +31,14 @@ export interface Manner {
   readonly urged?: Promise<void> | undefined
   /** The answerer may let it wait; absent: it is to answer at once. */
   readonly held?: Held | undefined
+  /** What siblings choose the one by who fills it: the key of what is asked for. Absent: no sibling is asked. */
+  readonly key?: string | undefined
+}
+
+/** A response that another node fills for all: how far this one may keep it. */
+export interface Copy {
+  /** It is asked for often enough to be kept here for a moment as well, whatever it is. */
+  readonly isHot: boolean
 }
 
 /** Anyone who can answer what we cannot: an origin, or the sibling that owns the key. */
@@ -52,6 +60,12 @@ export interface Source {
    * 0 while it fails or is busy. Absent: one at a time.
    */
   spare?(share: number): number
+  /**
+   * How many siblings, one behind the other, may have to be waited for until what has this key is here, 0 to 2. What
+   * waits for siblings must not be waited for by one, or two that take each other for the owner would wait for ever.
+   * Absent: none.
+   */
+  hopsTo?(key: string): number
 }
 
 /** A response whose head is here and whose body is on its way. */
@@ -73,4 +87,6 @@ export interface UpstreamResponse {
    * one has to be cancelled and asked for again as such. Absent: it holds up nobody.
    */
   readonly toOne?: () => boolean
+  /** Another node keeps it; absent: it is for this one to keep. */
+  readonly copy?: Copy | undefined
 }

@@ -116,6 +116,12 @@ test('a new owner is asked for a tenth of its keys at first, and for all of them
   assert.equal(shareAt(60_000), 1)
 })
 
+test('a new owner itself fills all of its keys: it may be new to itself alone', () => {
+  const all = cluster({ a: { joinedAt: NOW } })
+  for (const key of KEYS.filter((one) => rankingOf(all, one)[0] === 'a'))
+    assert.equal(fillersOf(all, key, NOW)[0], all.self)
+})
+
 test('a new owner asks the previous one first, for ten minutes', () => {
   const young = cluster({ a: { joinedAt: NOW - 599_000 } })
   const old = cluster({ a: { joinedAt: NOW - 600_000 } })
@@ -141,6 +147,7 @@ test('a stand-in asks the owner it stands in for, when that can be asked', () =>
   for (const [change, isAsked] of [
     [{ load: 0.9, shed: 1 }, true],
     [{ state: 'draining' }, true],
+    [{ joinedAt: NOW }, true],
     [{ state: 'suspect' }, false],
     [{ state: 'gone' }, false],
   ] as const) {

@@ -3,7 +3,7 @@ import type { TestContext } from 'node:test'
 import { pino } from 'pino'
 import { type Config, readConfig } from '../../src/config.ts'
 import type { Stats } from '../../src/ops/stats.ts'
-import { openRelais, type Relais } from '../../src/server.ts'
+import { openRelais, type Relais, type Surroundings } from '../../src/server.ts'
 import { type TestClock, testClock } from './clock.ts'
 
 export interface TestRelais extends Relais {
@@ -19,6 +19,9 @@ export interface TestOptions {
   /** What stands in the configuration file. */
   readonly file?: Record<string, unknown>
   readonly clock?: TestClock
+  /** As in Surroundings. */
+  readonly pulse?: Surroundings['pulse']
+  readonly utilization?: Surroundings['utilization']
 }
 
 /** Closed when the test ends, if the test has not done so. */
@@ -29,14 +32,17 @@ export async function openTestRelais(
   const clock = options.clock ?? testClock()
   const log: Record<string, unknown>[] = []
   const logger = pino({ level: 'info' }, { write: (line: string) => log.push(JSON.parse(line)) })
-  const relais = await openRelais(testConfig(options), { clock: clock.now, logger, version: '0.0.0-test' })
+  const { pulse, utilization } = options
+  const surroundings = { clock: clock.now, logger, version: '0.0.0-test', pulse, utilization }
+  const relais = await openRelais(testConfig(options), surroundings)
   let closing: Promise<void> | undefined
   const close = (): Promise<void> => {
     closing ??= relais.close()
     return closing
   }
   t.after(close)
-  return { url: relais.url, readStats: relais.readStats, stats: relais.readStats, close, clock, log }
+  const { url, peerUrl, readStats } = relais
+  return { url, peerUrl, readStats, stats: readStats, close, clock, log }
 }
 
 export function testConfig({ origins, file = {} }: TestOptions): Config {

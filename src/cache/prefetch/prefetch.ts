@@ -6,7 +6,6 @@ import { type ManifestFacts, timingOf } from '../../media/facts.ts'
 import { kindOf, type MediaKind } from '../../media/kind.ts'
 import { placeOf } from '../../media/place.ts'
 import { type Upcoming, upcomingDash, upcomingLive } from '../../media/upcoming.ts'
-import { omitFields } from '../../rfc/connection.ts'
 import { type Clock, type Fields, fieldValue, type Instant, type RequestHead } from '../../rfc/heads.ts'
 import type { RangeSpec } from '../../rfc/range.ts'
 import type { CacheKey, Store, StoredHead } from '../../store/store.ts'
@@ -14,10 +13,11 @@ import type { CacheContext } from '../journey.ts'
 import type { PurgeScope } from '../purges/purge-scope.ts'
 import type { Route } from '../routes.ts'
 import { type News, pathOf, type Streams } from '../streams.ts'
-import { ABOUT_THE_PLAYER, withoutCmcd } from '../upstream-request.ts'
+import { withoutCmcd } from '../upstream-request.ts'
 import { Arrivals } from './arrivals.ts'
 import { believed } from './believed.ts'
 import { type ErrandContext, Errands, type PrefetchStats } from './errands.ts'
+import { fieldsOfNobody } from './fields-of-nobody.ts'
 import { placeWithin, viewerOf } from './followers.ts'
 import { goalsOf, plainRange } from './goals.ts'
 import type { PrefetchOptions } from './options.ts'
@@ -39,21 +39,6 @@ const MAX_VAIN = 1_000
 
 /** What viewers play; of what they read besides nothing follows. */
 const PLAYED: ReadonlySet<string> = new Set<MediaKind>(['segment', 'text', 'init', 'progressive'])
-
-/** What speaks for one viewer alone: nothing is asked for on his word that he did not ask for. */
-const OF_ONE_VIEWER: ReadonlySet<string> = new Set([
-  ...ABOUT_THE_PLAYER,
-  'authorization',
-  'cookie',
-  'range',
-  'if-range',
-  'if-match',
-  'if-none-match',
-  'if-modified-since',
-  'if-unmodified-since',
-  'cache-control',
-  'pragma',
-])
 
 export interface PrefetchContext extends Pick<CacheContext, 'routeOf' | 'tallyOf'> {
   readonly store: Store
@@ -122,6 +107,8 @@ export class Prefetch {
 
   /** A viewer was given something stored. Costs a look into a map; what follows from it is done in a later turn. */
   asked(route: Route, request: RequestHead, head: StoredHead, now: Instant): void {
+    // What a sibling's viewers will ask for next it fetches itself, of whom it belongs to.
+    if (route.home !== undefined) return
     if (!this.#isOn || request.method !== 'GET') return
     if (!PLAYED.has(head.kind)) {
       // A playlist may list what by its looks is nothing that is played.
@@ -145,7 +132,8 @@ export class Prefetch {
   /** Whether a live manifest that a viewer is given fresh is to be asked for anew behind his back. */
   isDue(route: Route, target: string, head: StoredHead, now: Instant): boolean {
     const { isLive, freshness, askedAt, storedAt } = head
-    if (isLive !== true || !this.#isOn || !mayBeDue(freshness, now)) return false
+    // A sibling that renews a manifest asks for it.
+    if (isLive !== true || !this.#isOn || route.home !== undefined || !mayBeDue(freshness, now)) return false
     if ((route.source.spare?.(this.#context.options.share) ?? 1) === 0) return false
     return this.#renewals.isDue(pathOf(target), freshness, askedAt ?? storedAt, now)
   }
@@ -274,7 +262,7 @@ export class Prefetch {
     const onVain = (): void => {
       this.#vainUntil.set(manifest, clock() + VAIN_MS)
     }
-    const fields = omitFields(from.fields, OF_ONE_VIEWER)
+    const fields = fieldsOfNobody(from.fields)
     const keys = new Set<CacheKey>()
     for (const { place, what, range } of upcoming) {
       if (place.kind !== 'here' || (what !== 'segment' && what !== 'init')) continue

@@ -1,6 +1,5 @@
 /** Purges on this node: in force at once, noted, and then what they cover is deleted. */
-import { randomBytes } from 'node:crypto'
-import type { PurgeOrder, PurgeRule } from '../../purge/purge-rule.ts'
+import { issuerOf, type PurgeOrder, type PurgeRule } from '../../purge/purge-rule.ts'
 import type { Notes } from '../../store/notes.ts'
 import type { CacheKey, StoredHead } from '../../store/store.ts'
 import type { CacheContext } from '../journey.ts'
@@ -25,7 +24,10 @@ const SPARE_LINES = 1_024
 
 /** `store`: what lies there, purged or not. */
 export interface PurgesContext
-  extends Pick<CacheContext, 'store' | 'streams' | 'manifests' | 'clock' | 'node' | 'routes' | 'routeOf'> {
+  extends Pick<
+    CacheContext,
+    'store' | 'streams' | 'manifests' | 'clock' | 'node' | 'issuer' | 'routes' | 'routeOf'
+  > {
   readonly notes: Notes
   /** Deletes the slices of a body. */
   readonly forgetSlices: (head: StoredHead) => Promise<void>
@@ -55,7 +57,7 @@ export class Purges {
 
   constructor(context: PurgesContext) {
     this.#context = context
-    this.#by = `${context.node}:${randomBytes(6).toString('hex')}`
+    this.#by = context.issuer ?? issuerOf(context.node)
     this.#removal = new Removal(context.store, this.rules, context.forgetSlices)
     this.#remember()
     if (this.rules.size > 0) void this.#removal.resume(this.#mark).then(() => this.#tidy())
@@ -113,6 +115,11 @@ export class Purges {
    */
   async skipTo(by: string, sequence: number): Promise<void> {
     this.#positions.skipTo(by, sequence)
+    await this.distrust()
+  }
+
+  /** The same, whoever gave out what may have been missed. */
+  async distrust(): Promise<void> {
     const mark = this.#nextMark()
     await this.#cover({ keys: new Set(), prefixes: [], tags: new Set(), isAll: true }, true, mark)
   }

@@ -1,0 +1,110 @@
+/** Answers what siblings ask for but content: how this node is, and which purges it knows. */
+
+import { AUTH_FIELD, type PeerAuth } from './peer-auth.ts'
+import { PEER_FIELD } from './peer-call.ts'
+import type { PurgeBook } from './purge-book.ts'
+import { type SiblingState, writeState } from './sibling-state.ts'
+import { isRecord, parsed, readBatch, readPositions } from './wire-values.ts'
+
+/** GET: the state of this node. */
+export const STATE_PATH = '/-/peer/v1/state'
+/** POST of a batch: these purges are applied; answers with the positions after it. */
+export const PURGES_PATH = '/-/peer/v1/purges'
+/** POST of positions: the purges that whoever is there lacks, or the first of them. */
+export const PURGES_SINCE_PATH = '/-/peer/v1/purges/since'
+
+/** Of the rules in one message. */
+export const BATCH_BYTES = 512 * 1024
+
+/** A question whose signature was not looked at yet. */
+export interface PeerLetter {
+  readonly method: string
+  /** Path and query as on the request line. */
+  readonly target: string
+  readonly fields: Readonly<Record<string, string | readonly string[] | undefined>>
+  /** All of it; empty: none. */
+  readonly body: string
+}
+
+export interface PeerReply {
+  readonly status: number
+  readonly fields: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+export interface NewsDeskContext {
+  readonly auth: PeerAuth
+  readonly book: PurgeBook
+  own(): SiblingState
+  /** This sibling was told the state of this node. */
+  onAsked(peer: string): void
+  /** Why somebody was not believed. */
+  onRefused(peer: string | undefined, reason: string): void
+}
+
+/** Whether this desk answers for the path. */
+export function isNewsPath(target: string): boolean {
+  return target === STATE_PATH || target === PURGES_PATH || target === PURGES_SINCE_PATH
+}
+
+export class NewsDesk {
+  readonly #context: NewsDeskContext
+
+  constructor(context: NewsDeskContext) {
+    this.#context = context
+  }
+
+  /** Never rejects. What is not signed gets 403, and no word more. */
+  async answer(letter: PeerLetter): Promise<PeerReply> {
+    const { auth, onRefused } = this.#context
+    const { method, target, body } = letter
+    const peer = textOf(letter.fields[PEER_FIELD])
+    const request = { method, target, peer: peer ?? '', body }
+    const verdict = auth.verify(textOf(letter.fields[AUTH_FIELD]), request)
+    if (verdict.kind === 'refused') {
+      onRefused(peer, verdict.reason)
+      return replyOf(403, { error: 'refused' })
+    }
+    const { status, json } = await this.#read(method, target, parsed(body))
+    const reply = replyOf(status, json)
+    if (target === STATE_PATH && peer !== undefined) this.#context.onAsked(peer)
+    const signature = auth.signAnswer(verdict.nonce, status, reply.body)
+    return { ...reply, fields: { ...reply.fields, [AUTH_FIELD]: signature } }
+  }
+
+  async #read(method: string, target: string, body: unknown): Promise<{ status: number; json: unknown }> {
+    const { book } = this.#context
+    switch (`${method} ${target}`) {
+      case `GET ${STATE_PATH}`:
+        return { status: 200, json: writeState(this.#context.own()) }
+      case `POST ${PURGES_PATH}`: {
+        const batch = readBatch(body)
+        if (batch === undefined) return bad('a batch of purges')
+        await book.take(batch)
+        return { status: 200, json: { positions: book.positions } }
+      }
+      case `POST ${PURGES_SINCE_PATH}`: {
+        const positions = isRecord(body) ? readPositions(body.positions) : undefined
+        if (positions === undefined) return bad('positions in the log of purges')
+        return { status: 200, json: book.since(positions, BATCH_BYTES) }
+      }
+      default:
+        return {
+          status: 404,
+          json: { error: `expected GET ${STATE_PATH}, POST ${PURGES_PATH} or POST ${PURGES_SINCE_PATH}` },
+        }
+    }
+  }
+}
+
+function bad(expected: string): { status: number; json: unknown } {
+  return { status: 400, json: { error: `expected ${expected}` } }
+}
+
+function replyOf(status: number, json: unknown): PeerReply {
+  return { status, fields: { 'content-type': 'application/json' }, body: JSON.stringify(json) }
+}
+
+function textOf(value: string | readonly string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}

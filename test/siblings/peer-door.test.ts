@@ -1,0 +1,181 @@
+/** The internal listener: whom it answers, what it refuses, and what viewers have no say in. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { PeerAuth } from '../../src/siblings/peer-auth.ts'
+import { objectPath, routeIdOf } from '../../src/siblings/peer-message.ts'
+import { ALGORITHM } from '../../src/siblings/rendezvous.ts'
+import { get, type Response } from '../support/client.ts'
+import { openOrigin, reply, type TestOrigin } from '../support/origin.ts'
+import { openSiblings, SECRET, type TestSibling } from '../support/relais-siblings.ts'
+
+const KEPT = { 'cache-control': 'max-age=600', etag: '"one"' }
+
+interface Asked {
+  readonly method?: string
+  readonly target?: string
+  readonly peer?: string
+  readonly hop?: string
+  readonly role?: string
+  readonly ring?: string
+  readonly secret?: string
+  readonly path?: string
+  readonly headers?: Record<string, string>
+}
+
+/** Asks as a sibling would, but for what the test changes. */
+function asSibling(node: TestSibling, origin: TestOrigin, asked: Asked = {}): Promise<Response> {
+  const { method = 'GET', target = 'segment.ts', peer = 'node-0', hop = '1', role = 'owner' } = asked
+  const { headers = {}, secret = SECRET, ring = `${ALGORITHM} 0123456789abcdef` } = asked
+  const routeId = routeIdOf({ prefix: '/', base: `${origin.url}/` })
+  const path = asked.path ?? objectPath({ routeId, target, heldMs: undefined })
+  const auth = new PeerAuth({ secret, acceptedSecret: null }, node.clock.now)
+  const { value } = auth.sign({
+    method,
+    target: path,
+    range: headers['range'],
+    peer,
+    hop,
+    role,
+    cacheControl: headers['cache-control'],
+  })
+  const ours = { 'relais-peer': peer, 'relais-hop': hop, 'relais-role': role, 'relais-ring': ring }
+  return get((node.peerUrl ?? '') + path, { method, headers: { ...ours, 'relais-auth': value, ...headers } })
+}
+
+async function open(t: TestContext): Promise<{ origin: TestOrigin; node: TestSibling }> {
+  const origin = await openOrigin(t, (request, response) => reply(response, `body of ${request.url}`, KEPT))
+  const { nodes } = await openSiblings(t, 2, { origins: [origin.url] })
+  const node = nodes[1]
+  assert.ok(node)
+  return { origin, node }
+}
+
+test('a sibling is answered, with what it needs to know beside the response', async (t) => {
+  const { origin, node } = await open(t)
+  await asSibling(node, origin)
+  node.clock.advance(1_500)
+  const answer = await asSibling(node, origin)
+  assert.equal(answer.status, 200)
+  assert.equal(answer.body.toString(), 'body of /segment.ts')
+  assert.equal(answer.headers['age'], '1')
+  assert.equal(answer.headers['relais-age'], '1500')
+  assert.equal(answer.headers['relais-rate'], '0.2')
+  assert.match(String(answer.headers['relais-ring']), /^hrw1 [0-9a-f]{16}$/)
+  assert.match(String(answer.headers['relais-stored']), /^\d{13}$/)
+  assert.match(String(answer.headers['cache-status']), /^node-1; hit/)
+  assert.equal(origin.count(), 1)
+})
+
+test('ranges, conditions and HEAD are answered from what lies there', async (t) => {
+  const { origin, node } = await open(t)
+  await asSibling(node, origin)
+  const part = await asSibling(node, origin, { headers: { range: 'bytes=0-3' } })
+  assert.deepEqual([part.status, part.body.toString()], [206, 'body'])
+  const same = await asSibling(node, origin, { headers: { 'if-none-match': '"one"' } })
+  assert.equal(same.status, 304)
+  const head = await asSibling(node, origin, { method: 'HEAD' })
+  assert.deepEqual([head.status, head.headers['content-length'], head.body.byteLength], [200, '19', 0])
+  assert.equal(origin.count(), 1)
+})
+
+test('a probe is answered from store or with a no at once, and the origin is not asked', async (t) => {
+  const { origin, node } = await open(t)
+  const probe = { role: 'probe', hop: '2', headers: { 'cache-control': 'only-if-cached' } }
+  const missing = await asSibling(node, origin, probe)
+  assert.deepEqual([missing.status, missing.headers['relais-error']], [504, 'absent'])
+  assert.equal(origin.count(), 0)
+  await asSibling(node, origin)
+  assert.equal((await asSibling(node, origin, probe)).status, 200)
+})
+
+const REFUSED: readonly (readonly [string, Asked, number, string])[] = [
+  ['another secret', { secret: 'another secret that is long enough too' }, 403, 'refused'],
+  ['another algorithm', { ring: 'hrw2 0123456789abcdef' }, 409, 'incompatible'],
+  ['no algorithm', { ring: '' }, 409, 'incompatible'],
+  ['our own name', { peer: 'node-1' }, 508, 'loop'],
+  ['our own name in CDN-Loop', { headers: { 'cdn-loop': 'node-0, node-1' } }, 508, 'loop'],
+  ['three hops', { hop: '3', role: 'probe' }, 508, 'loop'],
+  ['no hop', { hop: '0' }, 508, 'loop'],
+  ['a second hop that is no probe', { hop: '2' }, 508, 'loop'],
+  ['an unknown role', { role: 'master' }, 508, 'loop'],
+  ['an unknown route', { path: '/-/peer/v1/obj/0123456789abcdef/c2Vn' }, 404, 'unknown-route'],
+  ['a path that is none', { path: '/-/peer/v1/obj/segment.ts' }, 404, 'unknown-route'],
+  ['a target that leaves its route', { target: '../secret' }, 404, 'unknown-route'],
+  ['a target that is two lines', { target: 'a HTTP/1.1\r\nx: y' }, 404, 'unknown-route'],
+  ['another method', { method: 'DELETE' }, 404, 'unknown-route'],
+]
+
+for (const [what, asked, status, word] of REFUSED) {
+  test(`a request with ${what} is refused: ${status} ${word}`, async (t) => {
+    const { origin, node } = await open(t)
+    const answer = await asSibling(node, origin, asked)
+    assert.deepEqual([answer.status, answer.headers['relais-error']], [status, word])
+    assert.equal(origin.count(), 0)
+    const { peers } = await node.stats()
+    assert.equal(Object.entries(peers?.refused ?? {}).find(([why]) => why === word)?.[1], 1)
+  })
+}
+
+test('unsigned, replayed, expired and tampered requests are refused, in one line of the log each', async (t) => {
+  const { origin, node } = await open(t)
+  const path = objectPath({
+    routeId: routeIdOf({ prefix: '/', base: `${origin.url}/` }),
+    target: 'segment.ts',
+    heldMs: undefined,
+  })
+  const ours = {
+    'relais-peer': 'node-0',
+    'relais-hop': '1',
+    'relais-role': 'owner',
+    'relais-ring': `${ALGORITHM} 0123456789abcdef`,
+  }
+  const url = (node.peerUrl ?? '') + path
+  const signed = { method: 'GET', target: path, peer: 'node-0', hop: '1', role: 'owner' }
+  const { value } = new PeerAuth({ secret: SECRET, acceptedSecret: null }, node.clock.now).sign(signed)
+  assert.equal((await get(url, { headers: ours })).status, 403)
+  assert.equal(
+    (await get(url, { headers: { ...ours, 'relais-role': 'parent', 'relais-auth': value } })).status,
+    403,
+  )
+  assert.equal(
+    (await get(url, { headers: { ...ours, range: 'bytes=0-1', 'relais-auth': value } })).status,
+    403,
+  )
+  assert.equal((await get(url, { headers: { ...ours, 'relais-auth': value } })).status, 200)
+  for (let count = 0; count < 3; count++)
+    assert.equal((await get(url, { headers: { ...ours, 'relais-auth': value } })).status, 403)
+  node.clock.advance(60_000)
+  assert.equal((await get(url, { headers: { ...ours, 'relais-auth': value } })).status, 403)
+  assert.equal((await node.stats()).peers?.refused.refused, 7)
+  const lines = node.log.filter(({ msg }) => String(msg).startsWith('a request on the internal listener'))
+  assert.equal(lines.length, 4)
+})
+
+test('the listener of viewers knows nothing of siblings, and takes their word for nothing', async (t) => {
+  const { origin, node } = await open(t)
+  assert.equal((await get(`${node.url}/-/peer/v1/obj/0123456789abcdef/c2Vn`)).status, 404)
+  const claimed = { 'relais-hop': '2', 'relais-role': 'probe', 'relais-peer': 'node-0', 'relais-rate': '9' }
+  assert.equal((await get(`${node.url}/segment.ts`, { headers: claimed })).status, 200)
+  assert.equal(
+    (await get(`${node.url}/private`, { method: 'POST', headers: claimed, body: 'x' })).status,
+    200,
+  )
+  for (const { headers } of origin.asked)
+    assert.deepEqual(
+      Object.keys(headers).filter((name) => name.startsWith('relais-')),
+      [],
+    )
+})
+
+test('what the origin says in the name of siblings reaches neither siblings nor what they decide', async (t) => {
+  const origin = await openOrigin(t, (_, response) =>
+    reply(response, 'a body', { ...KEPT, 'relais-error': 'shed', 'relais-rate': '99' }),
+  )
+  const { nodes, ownedBy } = await openSiblings(t, 2, { origins: [origin.url] })
+  const [asker, owner] = nodes
+  assert.ok(asker && owner)
+  const target = ownedBy(owner, origin.url, '.ts')
+  assert.equal((await get(asker.url + target)).body.toString(), 'a body')
+  assert.equal(origin.count(), 1)
+  assert.equal((await asker.stats()).memory.entries, 0)
+})
