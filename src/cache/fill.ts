@@ -117,6 +117,7 @@ async function renew(
     void context.slices.forget(head)
     return { stored: { head, body: stored.body }, kept: false, withdrawn }
   }
+  if (!context.fence.isGone(head)) context.streams.validated(order.request.target, answer.receivedAt)
   // It has become this node's own to keep.
   if (head.copy !== undefined && copy === undefined) return own(context.store, head, stored.body)
   const kept = await context.store.refresh(head)

@@ -96,7 +96,9 @@ async function pump(
       }
       await body.room(READER_STALL_MS)
       const now = context.clock()
-      if (body.readers > 0 || order.isWanted?.() === true) {
+      // What nobody keeps is of use to those alone who read it.
+      const isKept = writer !== undefined && writer.held !== 'nowhere'
+      if (body.readers > 0 || (isKept && order.isWanted?.() === true)) {
         unreadSince = now
         unreadFrom = body.received
       } else if (isGivenUp(order, body, now - unreadSince, body.received - unreadFrom)) {

@@ -12,11 +12,13 @@ import type { StoredHead } from '../store/store.ts'
 import { isCoded, withVary } from './codings.ts'
 import type { FillContext, NotKept, Order } from './journey.ts'
 import { silenceOf } from './silence.ts'
+import { ABOUT_THE_PLAYER } from './upstream-request.ts'
 
 /** RFC 8470 section 5.2: it speaks of one request and its instant, whatever lifetime it was given. */
 const TOO_EARLY = 425
 
-const CODINGS_IGNORED: ReadonlySet<string> = new Set(['accept-encoding'])
+const IGNORED: ReadonlySet<string> = new Set(ABOUT_THE_PLAYER)
+const IGNORED_OF_TEXT: ReadonlySet<string> = new Set([...IGNORED, 'accept-encoding'])
 const KEPT_WHEN_TOLD: ReadonlySet<MediaKind> = new Set(['key', 'steering', 'asset-list'])
 
 /** `facts` are those of the manifest, where it is one. */
@@ -36,7 +38,7 @@ export function describe(
   // Of a text the codings are made here, so that one stored response serves them all.
   const length = head.fields['content-length']
   const isText = isCoded(kind, head.fields, length === undefined ? undefined : Number(length))
-  const variant = variantOf(request, head, isText ? CODINGS_IGNORED : undefined)
+  const variant = variantOf(request, head, isText ? IGNORED_OF_TEXT : IGNORED)
   if (variant === undefined) return 'vary-any'
   if (!isFramed(head)) return 'unframed'
   const told = freshnessOf(head, silent, heldBy(order))

@@ -23,6 +23,12 @@ export interface Stream {
   readonly generation: number
 }
 
+/** A stream, and what is known of its origin. */
+export interface KnownStream extends Stream {
+  /** When the origin said last that this is its newest version. */
+  readonly newestAt: Instant
+}
+
 /** How a version of a manifest came to be known. */
 export interface Version {
   /** When it came. */
@@ -52,6 +58,8 @@ export class Streams {
     sizeCalculation: ({ facts }) => weightOf(facts),
   })
   readonly #timingByFolder = new LRUCache<string, StreamTiming>({ max: MAX_STREAMS })
+  /** Of the version in use, where it was validated since it came. */
+  readonly #validatedAt = new LRUCache<string, Instant>({ max: MAX_STREAMS })
   /** Of those that began anew. */
   readonly #generations = new LRUCache<string, number>({ max: MAX_STREAMS })
   readonly #listeners: ((news: News) => void)[] = []
@@ -78,7 +86,14 @@ export class Streams {
     for (const listener of this.#listeners) listener({ ...version, route, target, stream, before })
   }
 
+  /** The origin has nothing newer than what it was asked to validate (304); of what is no manifest nothing is noted. */
+  validated(target: string, at: Instant): void {
+    const manifest = pathOf(target)
+    if (this.#byManifest.has(manifest)) this.#validatedAt.set(manifest, at)
+  }
+
   #note(stream: Stream): void {
+    this.#validatedAt.delete(stream.manifest)
     this.#byManifest.set(stream.manifest, stream)
     const timing = timingOf(stream.facts)
     if (timing !== undefined) this.#timingByFolder.set(folderOf(stream.manifest), timing)
@@ -101,8 +116,11 @@ export class Streams {
   }
 
   /** The most recently read first. */
-  list(): readonly Stream[] {
-    return [...this.#byManifest.values()]
+  list(): readonly KnownStream[] {
+    return [...this.#byManifest.values()].map((stream) => ({
+      ...stream,
+      newestAt: this.#validatedAt.get(stream.manifest) ?? stream.readAt,
+    }))
   }
 }
 

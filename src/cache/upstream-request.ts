@@ -1,5 +1,5 @@
 /** The request as it goes upstream: a viewer's own, or one that stands for all who wait for the same. */
-import { readCmcd } from '../media/cmcd.ts'
+import { CMCD_HEADERS, readCmcd } from '../media/cmcd.ts'
 import { appendCdnLoop, appended, appendVia, endToEnd, omitFields } from '../rfc/connection.ts'
 import { FOR_MANY } from '../rfc/forwarded.ts'
 import { type Fields, fieldValue, type RequestHead, type ResponseHead } from '../rfc/heads.ts'
@@ -7,6 +7,9 @@ import { type CookiePolicy, storability } from '../rfc/storability.ts'
 import { normalisedEncoding } from '../rfc/vary.ts'
 import type { Urgency } from '../upstream/source.ts'
 import type { Route } from './routes.ts'
+
+/** What players say of themselves in fields: no answer to all can depend on it, for no request on behalf of all says it. */
+export const ABOUT_THE_PLAYER: readonly string[] = [...CMCD_HEADERS, 'x-playback-session-id']
 
 /** What only speaks for one viewer: its position, its copy, its session, its address. A shared fill sends none of it. */
 const OF_ONE_VIEWER: ReadonlySet<string> = new Set([
@@ -16,11 +19,7 @@ const OF_ONE_VIEWER: ReadonlySet<string> = new Set([
   'if-none-match',
   'if-modified-since',
   'if-unmodified-since',
-  'cmcd-request',
-  'cmcd-object',
-  'cmcd-status',
-  'cmcd-session',
-  'x-playback-session-id',
+  ...ABOUT_THE_PLAYER,
   'forwarded',
   'x-forwarded-for',
   'x-real-ip',
@@ -71,7 +70,7 @@ export function urgencyOf(request: RequestHead): Urgency {
 }
 
 /** What a player says of itself is not about all who wait (CTA-5004); every other byte stays, for signatures hold them. */
-function withoutCmcd(target: string): string {
+export function withoutCmcd(target: string): string {
   const question = target.indexOf('?')
   if (question < 0 || !target.includes('CMCD=', question)) return target
   const parameters = target.slice(question + 1).split('&')

@@ -25,12 +25,14 @@ export interface Setting {
   readonly isBehind?: boolean
   /** Nor has anybody asked for it: it is asked for without credentials. */
   readonly isAhead?: boolean
-  /** Nobody who waits, but somebody who will ask for it, unless this is aborted. */
-  readonly expected?: AbortSignal
+  /** Nobody who waits, but somebody who will ask for it, as long as this says so. */
+  readonly isExpected?: () => boolean
   /** The origin holds it until there is something to say. */
   readonly held?: HeldFill | undefined
 }
 
+/** What takes longer to come than this is, but for those who read it by then, for nobody: it may have no end. */
+const AHEAD_MS = 60_000
 const NEVER = new AbortController().signal
 
 export class Walks {
@@ -165,11 +167,11 @@ export class Walks {
     key: CacheKey,
     request: RequestHead,
     stored: StoredResponse | undefined,
-    { isBehind = false, isAhead = false, expected, held }: Setting = {},
+    { isBehind = false, isAhead = false, isExpected, held }: Setting = {},
   ): Flight {
     let flight: Flight | undefined
     const isWanted = (): boolean =>
-      isBehind || expected?.aborted === false || flight === undefined || flight.isAwaited
+      isBehind || isExpected?.() === true || flight === undefined || flight.isAwaited
     const { clock, fence } = this.#context
     const mark = fence.depart()
     const order = { route, key, request, stored, mark, isWanted, held, isAhead }
@@ -196,7 +198,9 @@ export class Walks {
   ahead(order: Pick<Order, 'route' | 'key' | 'request'>, signal: AbortSignal): Sent | undefined {
     const { route, key, request } = order
     if (this.#flights.has(key) || this.passes.has(key, request, this.#context.clock())) return undefined
-    const flight = this.start(route, key, request, undefined, { isAhead: true, expected: signal })
+    const until = this.#context.clock() + AHEAD_MS
+    const isExpected = (): boolean => !signal.aborted && this.#context.clock() < until
+    const flight = this.start(route, key, request, undefined, { isAhead: true, isExpected })
     // One of those who wait is this.
     const isAwaited = (): boolean => flight.waiting > 1
     return { head: flight.wait('leader', signal), landed: flight.landed, isAwaited }

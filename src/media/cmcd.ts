@@ -29,7 +29,8 @@ export const MAX_EVENTS = 500
 export const MAX_EVENTS_BODY = 256 * 1024
 const MAX_NEXT = 8
 
-const HEADERS = ['cmcd-object', 'cmcd-request', 'cmcd-session', 'cmcd-status'] as const
+/** In lower case. */
+export const CMCD_HEADERS = ['cmcd-object', 'cmcd-request', 'cmcd-session', 'cmcd-status'] as const
 /** Case-sensitive (CTA-5004-B section 2). */
 const PARAMETER = /[?&]CMCD=([^&#]*)/
 const LATEST = 2
@@ -38,7 +39,7 @@ const SID = /(?:^|[,\s])sid="([ !#-[\]-~]{1,64})"/
 
 /** Whether a request may say something; cheap enough for every request. */
 export function mayHoldCmcd(target: string, fields: Fields): boolean {
-  return target.includes('CMCD=') || HEADERS.some((name) => fields[name] !== undefined)
+  return target.includes('CMCD=') || CMCD_HEADERS.some((name) => fields[name] !== undefined)
 }
 
 /**
@@ -46,7 +47,7 @@ export function mayHoldCmcd(target: string, fields: Fields): boolean {
  * says nothing, is malformed, too long, or of a version that is not known, and then all of it is void (section 6).
  */
 export function readCmcd(target: string, fields: Fields): Cmcd | undefined {
-  const headers = HEADERS.flatMap((name) => fields[name] ?? [])
+  const headers = CMCD_HEADERS.flatMap((name) => fields[name] ?? [])
   if (headers.length > 0) return cmcdOf(decoded(headers.join(',')))
   const value = PARAMETER.exec(target)?.[1]
   // Each character may be written with three.
@@ -56,7 +57,7 @@ export function readCmcd(target: string, fields: Fields): Cmcd | undefined {
 
 /** The session that a request names, and no more of what it says: for the log, where reading all would cost too much. */
 export function sidOf(target: string, fields: Fields): string | undefined {
-  if (HEADERS.some((name) => fields[name] !== undefined)) {
+  if (CMCD_HEADERS.some((name) => fields[name] !== undefined)) {
     const header = fieldValue(fields, 'cmcd-session')
     return header === undefined || header.length > MAX_CMCD ? undefined : SID.exec(header)?.[1]
   }

@@ -74,9 +74,10 @@ const VAGUE_TYPES: ReadonlySet<string> = new Set([
 ])
 
 const INIT_NAME = /(?:^|[-_.])init(?:$|[-_.0-9])|^header[-_.]|[-_]header\./
-// Digits alone tell little (movie_1080.mp4), so they need the word, five in a row, or the whole name.
+// Digits alone tell little (movie_1080.mp4), so they need the word, five in a row, or the whole name. A row is looked at
+// from its first digit on alone: names are as long as viewers like.
 const SEGMENT_NAME =
-  /(?:^|[-_.])(?:file)?(?:seg|segment|chunk|frag|fragment|part|sequence)[-_.]?[a-z]*[-_.]?[0-9]|[0-9]{5,}\.|^[0-9]+\./
+  /(?:^|[-_.])(?:file)?(?:seg|segment|chunk|frag|fragment|part|sequence)[-_.]?[a-z]*[-_.]?[0-9]|(?<![0-9])[0-9]{5,}\.|^[0-9]+\./
 const KEY_NAME = /^(?:get)?(?:keys?|licen[cs]e)$/
 const STEERING_NAME = /(?:^|[-_.])steer(?:ing)?(?:$|[-_.])/
 

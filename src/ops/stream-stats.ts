@@ -1,6 +1,6 @@
 /** What /stats tells of one stream: what its manifest says, how far behind it is, and who watches it. */
 import { type AudienceStats, NO_AUDIENCE } from '../cache/audience/census.ts'
-import type { Stream } from '../cache/streams.ts'
+import type { KnownStream } from '../cache/streams.ts'
 import { type ManifestFacts, timingOf } from '../media/facts.ts'
 import type { Instant } from '../rfc/heads.ts'
 
@@ -26,13 +26,13 @@ export interface StreamStats extends AudienceStats {
 }
 
 export function describeStream(
-  { manifest, facts, readAt, generation }: Stream,
+  { manifest, facts, readAt, newestAt, generation }: KnownStream,
   audience: AudienceStats | undefined,
   now: Instant,
 ): StreamStats {
   const targetDurationMs = 'targetDurationMs' in facts ? facts.targetDurationMs : undefined
   const windowMs = 'windowMs' in facts ? facts.windowMs : undefined
-  const ageMs = Math.max(0, now - readAt)
+  const seconds = (since: Instant): number => Math.max(0, now - since) / 1000
   const paceMs = paceOf(facts)
   return {
     manifest,
@@ -43,10 +43,10 @@ export function describeStream(
     targetDurationSeconds: targetDurationMs === undefined ? null : targetDurationMs / 1000,
     windowSeconds: windowMs === undefined ? null : windowMs / 1000,
     generation,
-    readSecondsAgo: Math.floor(ageMs / 1000),
+    readSecondsAgo: Math.floor(seconds(readAt)),
     lastSequence:
       facts.role === 'media' && facts.lastSequence >= facts.mediaSequence ? facts.lastSequence : null,
-    behindSeconds: paceMs === undefined ? null : Math.max(0, ageMs - paceMs) / 1000,
+    behindSeconds: paceMs === undefined ? null : Math.max(0, seconds(newestAt) - paceMs / 1000),
     ...(audience ?? NO_AUDIENCE),
   }
 }

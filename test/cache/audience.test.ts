@@ -152,3 +152,23 @@ test('a live stream is behind by what has passed since its origin was due to say
   assert.equal((await stream(relais, '/show/low/main.m3u8')).behindSeconds, 5.5)
   assert.equal((await stream(relais, '/film/film.mpd')).behindSeconds, null)
 })
+
+test('a live stream is not behind an origin that says that nothing has changed', async (t) => {
+  const origin = await openOrigin(t, (request, response) => {
+    const isKnown = request.headers['if-none-match'] === '"a"'
+    const playlist = '#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\na.ts\n'
+    return reply(
+      response,
+      isKnown ? '' : playlist,
+      { etag: '"a"', 'cache-control': 'max-age=1' },
+      isKnown ? 304 : 200,
+    )
+  })
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  for (let turn = 0; turn < 4; turn++) {
+    await get(`${relais.url}/live.m3u8`)
+    relais.clock.advance(5_000)
+  }
+  const { behindSeconds, readSecondsAgo } = await stream(relais, '/live.m3u8')
+  assert.deepEqual([origin.count(), behindSeconds, readSecondsAgo], [4, 1, 20])
+})

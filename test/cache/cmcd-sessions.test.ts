@@ -4,7 +4,7 @@ import { Agent, request } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { Sessions } from '../../src/cache/audience/sessions.ts'
 import { Spot } from '../../src/cache/audience/spot.ts'
-import { sidOf } from '../../src/media/cmcd.ts'
+import { readEvents, sidOf } from '../../src/media/cmcd.ts'
 import type { StreamStats } from '../../src/ops/stream-stats.ts'
 import { until } from '../support/barrier.ts'
 import { get } from '../support/client.ts'
@@ -170,6 +170,21 @@ test('of more reports than a second may hold the rest is skipped, and the next s
   for (let count = 0; count < 1_500; count++) sessions.note(request, spot, clock.now())
   await new Promise((resolve) => setImmediate(resolve))
   assert.deepEqual(pick(sessions), [3_000, 1_500])
+})
+
+test('however many events anybody sends, what players say in requests is read', async () => {
+  const clock = testClock()
+  const sessions = new Sessions(clock.now)
+  const { events } = readEvents('e=t,sid="x",ts=1,v=2')
+  for (let count = 0; count < 2_100; count++) sessions.take(events, 0, clock.now())
+  sessions.note(
+    { method: 'GET', target: inQuery('sid="a"'), fields: {} },
+    new Spot('/main.m3u8'),
+    clock.now(),
+  )
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.deepEqual(pick(sessions), [1, 100])
+  assert.equal(sessions.stats().events, 2_000)
 })
 
 test('of more sessions than are kept those go that were silent longest', async () => {

@@ -114,6 +114,35 @@ test('nothing is fetched on the word of players where fetching ahead is turned o
   assert.equal(origin.count(), 1)
 })
 
+test('a player may name a file with its own query, or with none, and with no other', async (t) => {
+  const origin = await openVod(t)
+  const relais = await openTestRelais(t, { origins: [origin.url], file: { prefetch: { segments: 8 } } })
+  const names = ['a2.ts', 'a3.ts?t=1', 'a4.ts?t=2', 'a5.ts?', 'a6.ts?t=1&x', 'a7.ts?t=1#x']
+  const listed = names.map((name) => `"${name}"`).join(' ')
+  await get(`${relais.url}/film/a1.ts?t=1&CMCD=${encodeURIComponent(`nor=(${listed}),v=2`)}`)
+  await heard(relais, 1)
+  assert.deepEqual(
+    origin.asked.slice(1).map(({ target }) => target),
+    ['/film/a2.ts', '/film/a3.ts?t=1'],
+  )
+})
+
+test('when players have named hundreds of files that nobody asks for no more are fetched, until they are stale', async (t) => {
+  const origin = await openVod(t, { 'cache-control': 'max-age=10' })
+  const relais = await openTestRelais(t, { origins: [origin.url], file: { prefetch: { segments: 8 } } })
+  const name = async (turn: number): Promise<void> => {
+    const names = Array.from({ length: 8 }, (_, index) => `"b${turn}-${index}.ts"`)
+    await get(relais.url + inQuery('/film/a1.ts', `nor=(${names.join(' ')}),v=2`))
+    await heard(relais, turn)
+  }
+  for (let turn = 1; turn <= 66; turn++) await name(turn)
+  assert.deepEqual((await relais.stats()).prefetch, { sent: 512, used: 0, wasted: 0, refused: 16 })
+  await get(`${relais.url}/film/b1-0.ts`)
+  relais.clock.advance(11_000)
+  await name(67)
+  assert.deepEqual((await relais.stats()).prefetch, { sent: 520, used: 1, wasted: 511, refused: 16 })
+})
+
 test('players cannot fill the line of what is fetched ahead', async (t) => {
   const held: (() => void)[] = []
   const origin = await openOrigin(t, (request, response) => {

@@ -45,12 +45,16 @@ async function open(t: TestContext, slow: readonly number[], first = 0, size = 7
 }
 
 /** A viewer with one connection that he keeps, as one without CMCD is known by. */
-function viewer(t: TestContext, relais: TestRelais): (path: string) => Promise<void> {
+function viewer(
+  t: TestContext,
+  relais: TestRelais,
+  headers: Record<string, string> = {},
+): (path: string) => Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   t.after(() => agent.destroy())
   return (path) =>
     new Promise((resolve, reject) => {
-      const asked = httpRequest(relais.url + path, { agent }, (response) => {
+      const asked = httpRequest(relais.url + path, { agent, headers }, (response) => {
         // What is fetched ahead is looked for in a turn of its own.
         response.resume().on('end', () => setImmediate(resolve))
       })
@@ -78,6 +82,25 @@ test('who seeks has what waits for its turn dropped, what is under way given up,
   assert.deepEqual({ sent, used, wasted, refused }, { sent: 5, used: 0, wasted: 1, refused: 3 })
   assert.equal((await relais.stats()).origin.errors, 0, 'no fault of the origin')
 })
+
+for (const [name, value] of [
+  ['via', '1.1 edge'],
+  ['forwarded', 'for=192.0.2.1'],
+  ['x-forwarded-for', '192.0.2.1'],
+] as const) {
+  test(`one connection of a proxy is of many viewers, and none of them gives up what is for another: ${name}`, async (t) => {
+    const { origin, relais, held } = await open(t, [1])
+    const ask = viewer(t, relais, { [name]: value })
+    await ask('/film/s0.ts')
+    await until(() => held.has('/film/s1.ts'), 'the first is under way')
+    await ask('/film/s20.ts')
+    const first = held.get('/film/s1.ts') ?? assert.fail('not under way')
+    reply(first, 'segment', LASTING)
+    await idle(relais)
+    assert.deepEqual([origin.count('/film/s2.ts'), origin.count('/film/s21.ts')], [1, 1])
+    assert.equal((await relais.stats()).prefetch.wasted, 0)
+  })
+}
 
 test('a session is one viewer, whichever of its connections it asks by', async (t) => {
   const { origin, relais, held, givenUp } = await open(t, [1])

@@ -104,3 +104,17 @@ test('a body that still comes is joined only by those it fits', async (t) => {
   assert.equal(origin.count(), 2)
   assert.equal((await settled(relais)).memory.entries, 2)
 })
+
+test('what players say of themselves makes no variants, whatever the origin says', async (t) => {
+  const vary = 'CMCD-Session, CMCD-Request, X-Playback-Session-Id'
+  const origin = await openOrigin(t, (_request, response) =>
+    reply(response, 'segment', { 'cache-control': 'max-age=60', vary }),
+  )
+  const relais = await openTestRelais(t, { origins: [origin.url] })
+  for (const name of ['a', 'b']) {
+    const headers = { 'cmcd-session': `sid="${name}"`, 'x-playback-session-id': name }
+    const answer = await get(`${relais.url}/a.ts`, { headers })
+    assert.equal(answer.headers.vary, vary, 'caches of viewers are told')
+  }
+  assert.equal(origin.count(), 1)
+})

@@ -176,3 +176,11 @@ test('any target, type and bytes have a kind', () => {
     }),
   )
 })
+
+test('a name of a hundred thousand digits takes no longer to read than its length', () => {
+  const before = process.cpuUsage()
+  assert.equal(kindOf(`/${'1'.repeat(100_000)}x.mp4`), 'progressive')
+  const { user } = process.cpuUsage(before)
+  // Looked at from each of its digits it would take twenty seconds.
+  assert.ok(user < 5_000_000, `${user} µs`)
+})

@@ -8,7 +8,7 @@ import type { Clock, Instant, RequestHead } from '../../rfc/heads.ts'
 import type { StoredHead } from '../../store/store.ts'
 import type { Outcome } from '../answer.ts'
 import type { Tally } from '../prefetch/tally.ts'
-import type { News, Streams } from '../streams.ts'
+import { type News, pathOf, type Streams } from '../streams.ts'
 import { type AudienceStats, countAudience } from './census.ts'
 import { Renditions } from './renditions.ts'
 import { Seat } from './seat.ts'
@@ -205,11 +205,6 @@ export class Audience {
     this.#nowhere = new Spot('')
     return spot
   }
-}
-
-function pathOf(target: string): string {
-  const question = target.indexOf('?')
-  return question < 0 ? target : target.slice(0, question)
 }
 
 /** With its slash; empty when there is none above. */

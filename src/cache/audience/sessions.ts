@@ -8,7 +8,7 @@ import type { Spot } from './spot.ts'
 const MAX_SESSIONS = 20_000
 /** Of whom nothing was heard for so long is gone. */
 const SESSION_MS = 10 * 60_000
-/** One takes some ten microseconds to read: all of these, two hundredths of a second. */
+/** One takes some ten microseconds to read: all of these, two hundredths of a second. Of reports, and of events. */
 const MAX_A_SECOND = 2_000
 const MAX_WAITING = 1_000
 
@@ -49,8 +49,9 @@ export class Sessions {
   readonly #bySid = new LRUCache<string, Session>({ max: MAX_SESSIONS })
   #onNext: (request: RequestHead, next: readonly NextObject[]) => void = () => undefined
   #waiting: Report[] = []
-  #secondBegan: Instant = 0
-  #readInSecond = 0
+  readonly #requestsRead = new Allowance()
+  /** Anybody may send them without playing anything, and is not to have the reports of players skipped. */
+  readonly #eventsRead = new Allowance()
   #reports = 0
   #skipped = 0
   #events = 0
@@ -79,7 +80,7 @@ export class Sessions {
 
   /** Events count for the spot that their session asked of last. False: too many came in this second, and these are lost. */
   take(events: readonly CmcdEvent[], bad: number, now: Instant): boolean {
-    if (!this.#mayRead(now, events.length + bad)) {
+    if (!this.#eventsRead.take(events.length + bad, now)) {
       this.#skipped += events.length + bad
       return false
     }
@@ -113,7 +114,7 @@ export class Sessions {
     const reports = this.#waiting
     this.#waiting = []
     for (const { request, spot, at, onNameless } of reports) {
-      if (!this.#mayRead(at, 1)) {
+      if (!this.#requestsRead.take(1, at)) {
         this.#skipped++
         continue
       }
@@ -124,17 +125,6 @@ export class Sessions {
       this.#learn(cmcd, spot, at, false)
       if (cmcd.nor.length > 0 && !isAtRest(cmcd)) this.#onNext(request, cmcd.nor)
     }
-  }
-
-  /** A bound for what anybody may send: `count` more in this second. */
-  #mayRead(now: Instant, count: number): boolean {
-    if (now - this.#secondBegan >= 1000 || now < this.#secondBegan) {
-      this.#secondBegan = now
-      this.#readInSecond = 0
-    }
-    if (this.#readInSecond + count > MAX_A_SECOND) return false
-    this.#readInSecond += count
-    return true
   }
 
   #learn(cmcd: Cmcd, asked: Spot | undefined, now: Instant, isRebuffering: boolean): void {
@@ -186,6 +176,23 @@ export class Sessions {
       if (session !== undefined && now - session.heardAt <= SESSION_MS) return
       this.#bySid.delete(sid)
     }
+  }
+}
+
+/** A bound for what anybody may send. */
+class Allowance {
+  #secondBegan: Instant = 0
+  #taken = 0
+
+  /** False: in this second there is no room for so many more. */
+  take(count: number, now: Instant): boolean {
+    if (now - this.#secondBegan >= 1000 || now < this.#secondBegan) {
+      this.#secondBegan = now
+      this.#taken = 0
+    }
+    if (this.#taken + count > MAX_A_SECOND) return false
+    this.#taken += count
+    return true
   }
 }
 

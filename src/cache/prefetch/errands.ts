@@ -15,6 +15,8 @@ const MAX_QUEUED = 256
 const MAX_QUEUED_HINTS = MAX_QUEUED / 2
 /** That were fetched and nobody has asked for. */
 const MAX_UNREAD = 4096
+/** The same of what came on the word of players: whoever names what nobody asks for is believed no more, nor is anybody. */
+const MAX_UNREAD_HINTS = 512
 /** How many of these are looked at when another one is sent. */
 const LOOKED_AT = 8
 /** How long an origin that was slow is left alone, doubled each time. */
@@ -68,6 +70,7 @@ export interface PrefetchStats extends Readonly<Tally> {
 /** What was sent and nobody has asked for. */
 interface Unread {
   readonly tally: Tally
+  readonly isHint: boolean
   /** Undefined: it is on its way. */
   freshUntil: Instant | undefined
 }
@@ -79,6 +82,7 @@ export class Errands {
   readonly #onTheRoad = new Map<CacheKey, { readonly sent: Sent; readonly controller: AbortController }>()
   /** The first is the oldest. */
   readonly #unread = new Map<CacheKey, Unread>()
+  #unreadHints = 0
   readonly #underWay = new Map<Source, number>()
   readonly #pauses = new Map<Source, { until: Instant; ms: number }>()
   readonly #total = noneAhead()
@@ -97,7 +101,9 @@ export class Errands {
   want(errand: Errand): void {
     const { key, isHint } = errand
     if (this.#context.store.has(key) || this.#onTheRoad.has(key)) return
-    if (this.#queue.size >= (isHint ? MAX_QUEUED_HINTS : MAX_QUEUED) && !this.#queue.has(key)) {
+    if (isHint && this.#unreadHints >= MAX_UNREAD_HINTS) this.#countWasted(LOOKED_AT)
+    const isFull = this.#queue.size >= (isHint ? MAX_QUEUED_HINTS : MAX_QUEUED) && !this.#queue.has(key)
+    if (isFull || (isHint && this.#unreadHints >= MAX_UNREAD_HINTS)) {
       this.#refused++
       return
     }
@@ -145,7 +151,7 @@ export class Errands {
   used(key: CacheKey): void {
     const unread = this.#unread.size === 0 ? undefined : this.#unread.get(key)
     if (unread === undefined) return
-    this.#unread.delete(key)
+    this.#forget(key, unread)
     this.#total.used++
     unread.tally.used++
   }
@@ -184,11 +190,12 @@ export class Errands {
     const sent = this.#context.send(errand, controller.signal)
     if (sent === undefined) return
     this.#onTheRoad.set(key, { sent, controller })
-    const unread: Unread = { tally: this.#context.tallyOf(request.target), freshUntil: undefined }
+    const { isHint } = errand
+    const unread: Unread = { tally: this.#context.tallyOf(request.target), isHint, freshUntil: undefined }
     this.#total.sent++
     unread.tally.sent++
     this.#countWasted(LOOKED_AT)
-    this.#unread.set(key, unread)
+    this.#remember(key, unread)
     this.#underWay.set(source, underWay + 1)
     let freshUntil: Instant | undefined
     let hasFailed = false
@@ -234,9 +241,22 @@ export class Errands {
 
   #lost(key: CacheKey, unread: Unread): void {
     if (this.#unread.get(key) !== unread) return
-    this.#unread.delete(key)
+    this.#forget(key, unread)
     this.#total.wasted++
     unread.tally.wasted++
+  }
+
+  #remember(key: CacheKey, unread: Unread): void {
+    const before = this.#unread.get(key)
+    // Evicted before anyone asked, and fetched again.
+    if (before !== undefined) this.#lost(key, before)
+    this.#unread.set(key, unread)
+    if (unread.isHint) this.#unreadHints++
+  }
+
+  #forget(key: CacheKey, { isHint }: Unread): void {
+    this.#unread.delete(key)
+    if (isHint) this.#unreadHints--
   }
 
   #pause(source: Source): void {

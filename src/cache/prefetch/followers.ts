@@ -1,19 +1,35 @@
 /** For whom things are fetched ahead: what all of them have turned away from is for nobody. */
 import { sidOf } from '../../media/cmcd.ts'
-import type { RequestHead } from '../../rfc/heads.ts'
+import { fieldValue, type RequestHead } from '../../rfc/heads.ts'
 import type { CacheKey } from '../../store/store.ts'
+import { pathOf } from '../streams.ts'
 
 /** A session of CMCD by its name, or a connection. */
 export type Viewer = string | object
 
 /** Of so many some will come to it: no more is kept of them. */
 const MANY = 64
+/** What proxies before us add. */
+const OF_PROXIES = ['via', 'forwarded', 'x-forwarded-for'] as const
 
 /** One viewer at one rendition, and what comes next for him: each thing with the place that it comes after. */
 interface Follower {
   readonly viewer: Viewer
   readonly rendition: string
   readonly ahead: Map<CacheKey, string>
+}
+
+/** A session of CMCD; without, a connection. Undefined: nobody can tell, for the connection is of a proxy, and of many. */
+export function viewerOf({ target, fields, connection }: RequestHead): Viewer | undefined {
+  return (
+    sidOf(target, fields) ?? (OF_PROXIES.some((name) => fields[name] !== undefined) ? undefined : connection)
+  )
+}
+
+/** What tells one place of a rendition from another. */
+export function placeWithin({ target, fields }: RequestHead): string {
+  const range = fieldValue(fields, 'range')
+  return range === undefined ? pathOf(target) : `${pathOf(target)} ${range}`
 }
 
 /** Knows of what is under way alone, so that it holds no more than that comes to. */
@@ -83,9 +99,4 @@ export class Followers {
     renditions?.delete(rendition)
     if (renditions?.size === 0) this.#byViewer.delete(viewer)
   }
-}
-
-/** A session of CMCD; without, a connection. Undefined: nobody can tell. */
-export function viewerOf({ target, fields, connection }: RequestHead): Viewer | undefined {
-  return sidOf(target, fields) ?? connection
 }

@@ -14,13 +14,15 @@ import type { CacheContext } from '../journey.ts'
 import type { PurgeScope } from '../purges/purge-scope.ts'
 import type { Route } from '../routes.ts'
 import { type News, pathOf, type Streams } from '../streams.ts'
+import { ABOUT_THE_PLAYER, withoutCmcd } from '../upstream-request.ts'
 import { Arrivals } from './arrivals.ts'
+import { believed } from './believed.ts'
 import { type ErrandContext, Errands, type PrefetchStats } from './errands.ts'
-import { viewerOf } from './followers.ts'
+import { placeWithin, viewerOf } from './followers.ts'
 import { goalsOf, plainRange } from './goals.ts'
 import type { PrefetchOptions } from './options.ts'
 import { Renditions } from './renditions.ts'
-import { Renewals } from './renewals.ts'
+import { mayBeDue, Renewals } from './renewals.ts'
 import { Seen, type Sight } from './seen.ts'
 
 /** Segments that wait to be looked into; more are not looked into. */
@@ -40,6 +42,7 @@ const PLAYED: ReadonlySet<string> = new Set<MediaKind>(['segment', 'text', 'init
 
 /** What speaks for one viewer alone: nothing is asked for on his word that he did not ask for. */
 const OF_ONE_VIEWER: ReadonlySet<string> = new Set([
+  ...ABOUT_THE_PLAYER,
   'authorization',
   'cookie',
   'range',
@@ -119,9 +122,13 @@ export class Prefetch {
 
   /** A viewer was given something stored. Costs a look into a map; what follows from it is done in a later turn. */
   asked(route: Route, request: RequestHead, head: StoredHead, now: Instant): void {
+    if (!this.#isOn || request.method !== 'GET') return
     // What a sibling's viewers will ask for next it fetches itself, of whom it belongs to.
-    if (route.home !== undefined) return
-    if (!this.#isOn || !PLAYED.has(head.kind) || request.method !== 'GET') return
+    // A playlist may list what by its looks is nothing that is played.
+    if (route.home !== undefined || !PLAYED.has(head.kind)) {
+      this.#errands.used(head.key)
+      return
+    }
     const known = this.#seen.lately(head, request, now)
     if (known !== undefined) {
       // Others stand where he does: what is on its way for them is for him, too, and what was for him no more.
@@ -140,7 +147,7 @@ export class Prefetch {
   isDue(route: Route, target: string, head: StoredHead, now: Instant): boolean {
     const { isLive, freshness, askedAt, storedAt } = head
     // A sibling that renews a manifest asks for it.
-    if (isLive !== true || !this.#isOn || route.home !== undefined) return false
+    if (isLive !== true || !this.#isOn || route.home !== undefined || !mayBeDue(freshness, now)) return false
     if ((route.source.spare?.(this.#context.options.share) ?? 1) === 0) return false
     return this.#renewals.isDue(pathOf(target), freshness, askedAt ?? storedAt, now)
   }
@@ -157,7 +164,7 @@ export class Prefetch {
   hint(request: RequestHead, next: readonly NextObject[]): void {
     const route = this.#context.routeOf(request.target)
     if (!this.#isOn || route === undefined || request.method !== 'GET') return
-    const keys = this.#hinted(route, request, next)
+    const keys = this.#hinted(route, request, believed(request.target, next))
     const rendition = this.#renditions.nameOf(request.target)
     this.#errands.add(viewerOf(request), rendition, placeWithin(request), keys)
   }
@@ -220,7 +227,7 @@ export class Prefetch {
   /** Of one file in ranges that nothing lists (DASH with an index in the file): as much again as was asked for. */
   #further(request: RequestHead, head: StoredHead): readonly CacheKey[] {
     const range = plainRange(request)
-    const place = placeOf(request.target, '')
+    const place = placeOf(withoutCmcd(request.target), '')
     if (head.sliced === undefined || range === undefined || place === undefined) return []
     const length = (range.last - range.first + 1) * this.#context.options.segments
     const further = { first: range.last + 1, last: range.last + length }
@@ -285,12 +292,6 @@ export class Prefetch {
     }
     return [...keys]
   }
-}
-
-/** What tells one place of a rendition from another. */
-function placeWithin({ target, fields }: RequestHead): string {
-  const range = fieldValue(fields, 'range')
-  return range === undefined ? pathOf(target) : `${pathOf(target)} ${range}`
 }
 
 function paceOf(facts: ManifestFacts): number {

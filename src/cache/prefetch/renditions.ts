@@ -165,5 +165,6 @@ function folderOf(target: string): string {
 function withoutNumber(target: string): string {
   const question = target.indexOf('?')
   const path = question < 0 ? target : target.slice(0, question)
-  return path.replace(/\d+(?=[^\d/]*(?:\.[^./]*)?$)/, '#')
+  // A number is looked at from its first digit on alone: paths are as long as viewers like.
+  return path.replace(/(?<!\d)\d+(?=[^\d/]*(?:\.[^./]*)?$)/, '#')
 }

@@ -54,6 +54,11 @@ export class Renewals {
   }
 }
 
+/** Whether it can be due at all: costs nothing, and most hits come before. */
+export function mayBeDue({ bornAt, freshUntil }: Freshness, now: Instant): boolean {
+  return now < freshUntil && freshUntil - now <= (freshUntil - bornAt) * DUE
+}
+
 function positionOf(facts: ManifestFacts): number | undefined {
   if (facts.role === 'media') return facts.lastSequence
   return facts.role === 'presentation' ? facts.publishedAt : undefined
