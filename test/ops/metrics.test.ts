@@ -7,6 +7,7 @@ import { formatMetrics } from '../../src/ops/metrics/metrics.ts'
 import { get } from '../support/client.ts'
 import { openOrigin, reply } from '../support/origin.ts'
 import { openTestRelais } from '../support/relais.ts'
+import { openSiblings } from '../support/relais-siblings.ts'
 import { settled } from '../support/settled.ts'
 
 /** A session counts as a viewer also between its connections. */
@@ -48,6 +49,27 @@ test('the figures are those of /stats, by route and outcome', async (t) => {
   assert.equal(samples.get('relais_stored_responses{place="memory"}'), memory.entries)
   assert.equal(samples.get('relais_stream_viewers{manifest="/v/main.m3u8"}'), 1)
   assert.ok((samples.get('process_resident_memory_bytes') ?? 0) > 1e6)
+})
+
+test('what nodes ask of each other is told by sibling, and by why it was refused', async (t) => {
+  const origin = await openOrigin(t, (_request, response) =>
+    reply(response, 'a body', { 'cache-control': 'max-age=60' }),
+  )
+  const { nodes, ownedBy } = await openSiblings(t, 2, { origins: [origin.url] })
+  const [asker, owner] = nodes
+  assert.ok(asker && owner)
+  const before = samplesOf((await get(`${asker.url}/metrics`)).body.toString())
+  assert.equal(before.get('relais_sibling_requests_total{sibling="node-1",event="answered"}'), 0)
+  await get(asker.url + ownedBy(owner, origin.url, '.ts'))
+  const asked = samplesOf((await get(`${asker.url}/metrics`)).body.toString())
+  assert.equal(asked.get('relais_sibling_requests_total{sibling="node-1",event="answered"}'), 1)
+  assert.equal(asked.get('relais_sibling_bytes_total{sibling="node-1"}'), 'a body'.length)
+  assert.equal(asked.get('relais_sibling_state{sibling="node-1",state="active"}'), 1)
+  assert.equal(asked.get('relais_sibling_state{sibling="node-1",state="gone"}'), 0)
+  assert.equal(asked.get('relais_sibling_purge_lag{sibling="node-1"}'), 0)
+  const gave = samplesOf((await get(`${owner.url}/metrics`)).body.toString())
+  assert.equal(gave.get('relais_peer_requests_total'), 1)
+  assert.equal(gave.get('relais_peer_refused_total{why="behind"}'), 0)
 })
 
 test('what a label holds cannot break a line', async (t) => {

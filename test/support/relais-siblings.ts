@@ -39,10 +39,18 @@ export async function openSiblings(
 ): Promise<TestSiblings> {
   const all: TestSibling[] = []
   // Before the lines between them go: each tells the others that it leaves.
-  t.after(() => {
-    const closing = Promise.all(all.map((node) => node.close()))
-    for (const node of all) node.beat()
-    return closing
+  t.after(async () => {
+    for (const { link } of all) link.heal()
+    let left = false
+    const closing = Promise.all(all.map((node) => node.close())).finally(() => {
+      left = true
+    })
+    // A beat in which a question is still under way asks none, and that one may have come before.
+    await until(() => {
+      for (const node of all) node.beat()
+      return left
+    }, 'all have left')
+    await closing
   })
   const links = await Promise.all(Array.from({ length: count }, () => openLink(t)))
   const urls = links.map(({ url }) => url)

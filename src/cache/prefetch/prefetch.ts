@@ -107,11 +107,10 @@ export class Prefetch {
 
   /** A viewer was given something stored. Costs a look into a map; what follows from it is done in a later turn. */
   asked(route: Route, request: RequestHead, head: StoredHead, now: Instant): void {
-    // What a sibling's viewers will ask for next it fetches itself, of whom it belongs to.
-    if (route.home !== undefined) return
     if (!this.#isOn || request.method !== 'GET') return
-    if (!PLAYED.has(head.kind)) {
-      // A playlist may list what by its looks is nothing that is played.
+    // What a sibling's viewers will ask for next it fetches itself, of whom it belongs to.
+    // A playlist may list what by its looks is nothing that is played.
+    if (route.home !== undefined || !PLAYED.has(head.kind)) {
       this.#errands.used(head.key)
       return
     }

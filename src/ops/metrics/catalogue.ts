@@ -3,6 +3,7 @@ import type { PlaceStats } from '../../store/store.ts'
 import type { RequestStats, Stats } from '../stats.ts'
 import { labelled, type Metric, type Sample, single } from './metric.ts'
 import { orderMetrics } from './order-metrics.ts'
+import { siblingMetrics } from './sibling-metrics.ts'
 import { streamMetrics } from './stream-metrics.ts'
 
 const OUTCOMES = ['hit', 'stale', 'miss', 'collapsed', 'pass', 'error'] as const
@@ -99,6 +100,7 @@ export const METRICS: readonly Metric[] = [
     'Requests whose CMCD was read.',
     (stats) => stats.cmcd.reports,
   ),
+  ...siblingMetrics(),
   ...orderMetrics(),
   ...streamMetrics(),
 ]
