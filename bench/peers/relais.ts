@@ -1,7 +1,7 @@
 /** Relais, as it lies in the checkout: one process, started as the launcher starts it. */
 import { closeSync, mkdirSync, mkdtempSync, openSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { freePort, listening } from '../lib/ground.ts'
+import { type Core, freePort, listening } from '../lib/ground.ts'
 import type { Peer } from './peer.ts'
 
 export interface RelaisSetting {
@@ -17,6 +17,10 @@ export interface RelaisSetting {
   readonly nodeFlags?: readonly string[]
   /** A channel to whatever `nodeFlags` import. */
   readonly hasChannel?: boolean
+  /** What its configuration says of its siblings; `name` is then what they call it. */
+  readonly cluster?: object
+  /** Where it runs, `'measured'` when not said. */
+  readonly core?: Core
 }
 
 export const HERE = join(import.meta.dirname, '..', '..')
@@ -33,18 +37,19 @@ export function relais(setting: RelaisSetting): Peer {
       const disk = { path: hasDisk ? join(path, 'disk') : 'none', maxBytes: setting.disk ?? '1GB' }
       if (hasDisk) mkdirSync(disk.path)
       const config = {
-        node: 'bench',
+        node: setting.cluster === undefined ? 'bench' : name,
         listen: { host: '127.0.0.1', port },
         routes: [{ prefix: '/', origins: [`http://127.0.0.1:${originPort}`] }],
         memory: { maxBytes: memory },
         disk,
         log: { access: hasAccessLog },
+        ...(setting.cluster === undefined ? {} : { cluster: setting.cluster }),
       }
       writeFileSync(file, JSON.stringify(config))
       const nothing = openSync('/dev/null', 'w')
       const errors = openSync(join(path, 'stderr'), 'w')
       const args = [...(setting.nodeFlags ?? []), join(checkout, 'bin/relais.mjs'), '--config', file]
-      const child = ground.start('measured', process.execPath, args, {
+      const child = ground.start(setting.core ?? 'measured', process.execPath, args, {
         stdio: setting.hasChannel === true ? ['ignore', nothing, errors, 'ipc'] : ['ignore', nothing, errors],
       })
       closeSync(nothing)
