@@ -1,11 +1,11 @@
 /** One origin server of one route: asked over HTTP with the viewer's request line byte for byte, as often as it can bear. */
 import type { Dispatcher } from 'undici'
 import { RelaisError } from '../errors.ts'
-import type { Clock, Fields, Instant, RequestHead } from '../rfc/heads.ts'
+import type { Clock, Instant, RequestHead } from '../rfc/heads.ts'
 import type { Budget, Permit } from './budget.ts'
 import { Circuit } from './circuit.ts'
 import { isDeclined, retryAfterSeconds, retryAtOf } from './declined.ts'
-import { exchange } from './exchange.ts'
+import { type Arrived, exchange } from './exchange.ts'
 import { faultOf } from './response-fault.ts'
 import type { Held, Manner, Source, UpstreamResponse } from './source.ts'
 import { upstreamError } from './upstream-error.ts'
@@ -141,7 +141,7 @@ export class Origin implements Source {
     const { headTimeoutMs } = held ?? this.#context
     const requestedAt = clock()
     this.#requests++
-    let response: Dispatcher.ResponseData
+    let response: Arrived
     try {
       const address = { origin: this.#url.origin, host: this.#url.host }
       const target = this.path + request.target
@@ -157,17 +157,16 @@ export class Origin implements Source {
     let isCancelled = false
     const cancel = (): void => {
       isCancelled = true
-      body.on('error', ignoreCancelled)
-      body.destroy()
+      body.cancel()
     }
-    const fields = response.headers as Fields
-    const head = { status: response.statusCode, fields, requestedAt, receivedAt: clock() }
+    const { status, fields } = response
+    const head = { status, fields, requestedAt, receivedAt: clock() }
     const fault = faultOf(request, head)
     if (fault !== undefined) {
       cancel()
       throw this.#failed(new RelaisError(fault.code, { details: fault.details, nextHop: this.name }))
     }
-    body.once('close', () => permit.release())
+    body.whenOver(() => permit.release())
     if (!isDeclined(head)) this.#circuit.answered()
     else if (held === undefined) this.#declined(path, head.status, retryAtOf(fields, head.receivedAt))
     return {
@@ -241,6 +240,3 @@ export class Origin implements Source {
     }
   }
 }
-
-/** Whoever cancels a transfer knows that it did not end; the stream's own complaint tells nobody anything. */
-const ignoreCancelled = (): undefined => undefined
