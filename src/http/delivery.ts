@@ -6,6 +6,8 @@ import type { Body } from '../store/store.ts'
 import type { Visit } from './visit.ts'
 
 const NO_BYTES = new Uint8Array(0)
+/** One for all, for each answer ends with it, and an error costs more than a hit to make. */
+const LEFT = new Error('the viewer left')
 
 /** Ends a response that will not be whole so that nobody can take it for whole: the connection is reset. */
 export function breakOff(response: ServerResponse): void {
@@ -17,7 +19,7 @@ export function breakOff(response: ServerResponse): void {
 /** Aborted when the viewer leaves, or has all of it. */
 export function leaving(response: ServerResponse): AbortSignal {
   const controller = new AbortController()
-  response.once('close', () => controller.abort(new Error('the viewer left')))
+  response.once('close', () => controller.abort(LEFT))
   return controller.signal
 }
 

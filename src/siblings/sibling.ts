@@ -172,24 +172,20 @@ export class Sibling {
         return heard
       }
       const url = HERE + ask.prefix + request.target
-      const read = this.#read(body, signal)
+      const read = body.telling({
+        took: (bytes) => {
+          this.#bytes += bytes
+        },
+        explain: (cause) => {
+          if (signal.aborted) return signal.reason
+          this.#failed++
+          return upstreamError(cause, this.name, 'body')
+        },
+      })
       return { ...heard, response: { head: heard.head, from: this.name, url, body: read, cancel } }
     } catch (error) {
       cancel()
       throw error
-    }
-  }
-
-  async *#read(body: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    try {
-      for await (const chunk of body) {
-        this.#bytes += chunk.byteLength
-        yield chunk
-      }
-    } catch (error) {
-      if (signal.aborted) throw signal.reason
-      this.#failed++
-      throw upstreamError(error, this.name, 'body')
     }
   }
 }

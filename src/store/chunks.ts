@@ -15,3 +15,8 @@ export function cut(chunks: readonly Uint8Array[], range: ByteRange | undefined)
   }
   return pieces
 }
+
+/** Whether little more is held by holding the chunk than its bytes: one that is a part of a large buffer keeps all of it alive. */
+export function isFitted({ buffer, byteLength }: Uint8Array): boolean {
+  return buffer.byteLength - byteLength <= byteLength / 16
+}

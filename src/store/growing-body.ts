@@ -1,5 +1,7 @@
 /** A body that is read while it still arrives: by many, from anywhere, each at a pace of its own. */
 import type { ByteRange } from '../rfc/range.ts'
+import { BodyReader } from './body-reader.ts'
+import { isFitted } from './chunks.ts'
 import type { Body } from './store.ts'
 
 /** Blocks are no larger, so that one is let go soon after it was sent, and one write carries much. */
@@ -16,12 +18,20 @@ interface Block {
   readonly bytes: Uint8Array
 }
 
+/** Smaller ones are gathered in blocks, so that these do not become too many to be looked through. */
+const LEAST_ADOPTED_BYTES = 4 * 1024
+/** Of what only passes, for what is gathered between chunks that become blocks themselves. */
+const PASSING_BLOCK_BYTES = 64 * 1024
+const NOTHING = new Uint8Array(0)
+
 /** Reads back bytes that have left memory; both ends inclusive. */
 export type ReadBack = (range: ByteRange) => Promise<Uint8Array>
 
 /**
  * Bytes are copied once, into blocks of our own, so that what is held is exactly what is counted: a chunk from a socket
  * would keep alive the whole buffer it was read into.
+ *
+ * What only passes is held no longer than it takes, and chunks of it that keep nothing else alive are blocks as they came.
  *
  * In the beginning all of it is kept. `release` says that nobody keeps it in memory: from then on only a window behind
  * the tip stays, and a reader further back reads through `readBack`, or, where there is none, holds up the producer
@@ -36,11 +46,13 @@ export class GrowingBody implements Body {
   #declared: number | undefined
   #released = false
   #readBack: ReadBack | undefined
-  readonly #readers = new Set<Reader>()
+  readonly #isPassing: boolean
+  readonly #readers = new Set<BodyReader>()
 
-  /** `size` as its source declared it; undefined when it did not. */
-  constructor(size: number | undefined) {
+  /** `size` as its source declared it; undefined when it did not. `isPassing`: nobody keeps it when it is whole. */
+  constructor(size: number | undefined, isPassing = false) {
     this.#declared = size
+    this.#isPassing = isPassing
   }
 
   get size(): number | undefined {
@@ -70,6 +82,10 @@ export class GrowingBody implements Body {
   append(chunk: Uint8Array): readonly Uint8Array[] {
     const pieces: Uint8Array[] = []
     let rest = chunk
+    if (this.#adopts(chunk)) {
+      pieces.push(chunk)
+      rest = NOTHING
+    }
     while (rest.byteLength > 0) {
       let block = this.#blocks.at(-1)
       if (block === undefined || this.#used === block.bytes.byteLength) block = this.#newBlock()
@@ -125,11 +141,11 @@ export class GrowingBody implements Body {
     return this.#waitFor(slowest, stallMs)
   }
 
-  #isWindowBehind(reader: Reader): boolean {
+  #isWindowBehind(reader: BodyReader): boolean {
     return this.#received - reader.at >= WINDOW_BYTES
   }
 
-  #waitFor(slowest: Reader, stallMs: number): Promise<void> {
+  #waitFor(slowest: BodyReader, stallMs: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         slowest.drop(
@@ -150,7 +166,7 @@ export class GrowingBody implements Body {
    * the signal's reason.
    */
   async reached(bytes: number, from: number, signal?: AbortSignal): Promise<'reached' | 'let-go'> {
-    const reader = new Reader(from)
+    const reader = new BodyReader(from)
     const onAbort = (): void => reader.wake()
     signal?.addEventListener('abort', onAbort)
     this.#readers.add(reader)
@@ -173,7 +189,7 @@ export class GrowingBody implements Body {
   }
 
   async *read(range?: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-    const reader = new Reader(range?.first ?? 0)
+    const reader = new BodyReader(range?.first ?? 0)
     const last = range?.last ?? Number.MAX_SAFE_INTEGER
     const onAbort = (): void => reader.wake()
     signal?.addEventListener('abort', onAbort)
@@ -212,7 +228,7 @@ export class GrowingBody implements Body {
     return filled.subarray(at - block.first, Math.min(filled.byteLength, last - block.first + 1))
   }
 
-  #behind(reader: Reader, last: number): Promise<Uint8Array> {
+  #behind(reader: BodyReader, last: number): Promise<Uint8Array> {
     if (this.#readBack === undefined) throw new Error(`byte ${reader.at} of the body is no longer held`)
     const end = Math.min(reader.at + READ_BACK_BYTES, this.#firstHeld, last + 1)
     return this.#readBack({ first: reader.at, last: end - 1 })
@@ -224,12 +240,28 @@ export class GrowingBody implements Body {
       : block.bytes
   }
 
+  /** False: it is to be copied. Else it has become a block as it is. */
+  #adopts(bytes: Uint8Array): boolean {
+    const isFull = this.#used === (this.#blocks.at(-1)?.bytes.byteLength ?? 0)
+    if (!this.#isPassing || !isFull || bytes.byteLength < LEAST_ADOPTED_BYTES || !isFitted(bytes))
+      return false
+    this.#blocks.push({ first: this.#received, bytes })
+    this.#used = bytes.byteLength
+    this.#received += bytes.byteLength
+    return true
+  }
+
   #newBlock(): Block {
     const before = this.#blocks.at(-1)?.bytes.byteLength ?? MIN_BLOCK_BYTES / 2
     const missing = this.#declared === undefined ? before * 2 : this.#declared - this.#received
     // A source that sends more than it declared is refused by the road; a block of nothing must not be made of it.
     const bytes = new Uint8Array(
-      new ArrayBuffer(Math.min(Math.max(missing, MIN_BLOCK_BYTES / 16), MAX_BLOCK_BYTES)),
+      new ArrayBuffer(
+        Math.min(
+          Math.max(missing, MIN_BLOCK_BYTES / 16),
+          this.#isPassing ? PASSING_BLOCK_BYTES : MAX_BLOCK_BYTES,
+        ),
+      ),
     )
     const block = { first: this.#received, bytes }
     this.#blocks.push(block)
@@ -241,8 +273,8 @@ export class GrowingBody implements Body {
     return this.#blocks[0]?.first ?? this.#received
   }
 
-  #slowest(): Reader | undefined {
-    let slowest: Reader | undefined
+  #slowest(): BodyReader | undefined {
+    let slowest: BodyReader | undefined
     for (const reader of this.#readers) {
       if (reader.dropped !== undefined) continue
       if (slowest === undefined || reader.at < slowest.at) slowest = reader
@@ -258,42 +290,5 @@ export class GrowingBody implements Body {
 
   #wake(): void {
     for (const reader of this.#readers) reader.wake()
-  }
-}
-
-/** Where one reader is, and what it waits for. */
-class Reader {
-  at: number
-  dropped: Error | undefined
-  onMoved: (() => void) | undefined
-  #waiting: (() => void) | undefined
-
-  constructor(at: number) {
-    this.at = at
-  }
-
-  more(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting = resolve
-    })
-  }
-
-  wake(): void {
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    waiting?.()
-  }
-
-  moved(bytes: number): void {
-    this.at += bytes
-    const onMoved = this.onMoved
-    this.onMoved = undefined
-    onMoved?.()
-  }
-
-  /** Its place stays what it is: beyond its range it would take the drop for the end. */
-  drop(reason: Error): void {
-    this.dropped = reason
-    this.wake()
   }
 }

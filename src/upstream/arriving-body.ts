@@ -11,11 +11,20 @@ export interface Tap {
   abort(reason: Error): void
 }
 
+/** The one who reads on behalf of others. */
+export interface Told {
+  /** So many bytes are handed on. */
+  took(bytes: number): void
+  /** What the reader is to be told instead of what broke the body. Asked once, when he reads on nevertheless. */
+  explain(cause: unknown): unknown
+}
+
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
 /** To be read once. It throws what broke the body when all that came before that was read. */
 export class ArrivingBody implements AsyncIterableIterator<Uint8Array, undefined> {
   readonly #tap: Tap
+  #told: Told | undefined
   readonly #onOver: (() => void)[] = []
   #chunks: Uint8Array[] = []
   #waitingBytes = 0
@@ -33,12 +42,18 @@ export class ArrivingBody implements AsyncIterableIterator<Uint8Array, undefined
     else listener()
   }
 
+  /** The same, which tells `told` what happens to it. */
+  telling(told: Told): this {
+    this.#told = told
+    return this
+  }
+
   push(chunk: Uint8Array): void {
     if (this.#state !== 'arriving') return
     const reader = this.#reader
     if (reader !== undefined) {
       this.#reader = undefined
-      reader.resolve({ done: false, value: chunk })
+      reader.resolve(this.#handed(chunk))
       return
     }
     this.#chunks.push(chunk)
@@ -57,8 +72,9 @@ export class ArrivingBody implements AsyncIterableIterator<Uint8Array, undefined
   fail(cause: unknown): void {
     if (this.#state !== 'arriving') return
     this.#cause = cause
-    this.#reader?.reject(cause)
+    const reader = this.#reader
     this.#over('broken')
+    reader?.reject(this.#explained())
   }
 
   /** Nobody wants it any more: who reads it nevertheless is told so. */
@@ -86,13 +102,13 @@ export class ArrivingBody implements AsyncIterableIterator<Uint8Array, undefined
       const isFull = this.#waitingBytes >= MOST_WAITING_BYTES
       this.#waitingBytes -= chunk.byteLength
       if (isFull && this.#waitingBytes < MOST_WAITING_BYTES && this.#state === 'arriving') this.#tap.resume()
-      return Promise.resolve({ done: false, value: chunk })
+      return Promise.resolve(this.#handed(chunk))
     }
     switch (this.#state) {
       case 'whole':
         return Promise.resolve(DONE)
       case 'broken':
-        return Promise.reject(this.#cause)
+        return Promise.reject(this.#explained())
       case 'arriving':
         this.#reader ??= Promise.withResolvers()
         return this.#reader.promise
@@ -103,6 +119,18 @@ export class ArrivingBody implements AsyncIterableIterator<Uint8Array, undefined
   return(): Promise<IteratorResult<Uint8Array, undefined>> {
     this.cancel()
     return Promise.resolve(DONE)
+  }
+
+  #handed(value: Uint8Array): IteratorYieldResult<Uint8Array> {
+    this.#told?.took(value.byteLength)
+    return { done: false, value }
+  }
+
+  #explained(): unknown {
+    const told = this.#told
+    this.#told = undefined
+    if (told !== undefined) this.#cause = told.explain(this.#cause)
+    return this.#cause
   }
 
   #over(state: 'whole' | 'broken'): void {

@@ -173,7 +173,16 @@ export class Origin implements Source {
       head,
       from: this.name,
       url: this.#url.origin + this.path + request.target,
-      body: this.#read(body, signal, () => isCancelled),
+      body: body.telling({
+        took: (bytes) => {
+          this.#bytes += bytes
+        },
+        explain: (cause) => {
+          if (signal.aborted) return signal.reason
+          if (!isCancelled) this.#errors++
+          return upstreamError(cause, this.name, 'body')
+        },
+      }),
       cancel,
       toOne: () => permit.toOne(),
     }
@@ -221,22 +230,5 @@ export class Origin implements Source {
       nextHop: this.name,
       retryAfterSeconds: retryAfterSeconds(waitAt, now) ?? 1,
     })
-  }
-
-  async *#read(
-    body: AsyncIterable<Uint8Array>,
-    signal: AbortSignal,
-    isCancelled: () => boolean,
-  ): AsyncGenerator<Uint8Array> {
-    try {
-      for await (const chunk of body) {
-        this.#bytes += chunk.byteLength
-        yield chunk
-      }
-    } catch (error) {
-      if (signal.aborted) throw signal.reason
-      if (!isCancelled()) this.#errors++
-      throw upstreamError(error, this.name, 'body')
-    }
   }
 }
