@@ -49,7 +49,7 @@ export class GrowingBody implements Body {
   readonly #isPassing: boolean
   readonly #readers = new Set<BodyReader>()
 
-  /** `size` as its source declared it; undefined when it did not. `isPassing`: nobody keeps it when it is whole. */
+  /** `size` as its source declared it; undefined when it did not. `isPassing`: nobody keeps it when it is whole; then what is appended must stay as it is. */
   constructor(size: number | undefined, isPassing = false) {
     this.#declared = size
     this.#isPassing = isPassing
