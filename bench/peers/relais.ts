@@ -1,7 +1,7 @@
 /** Relais, as it lies in the checkout: one process, started as the launcher starts it. */
 import { closeSync, mkdirSync, mkdtempSync, openSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { type Core, freePort, listening } from '../lib/ground.ts'
+import { freePort, listening } from '../lib/ground.ts'
 import type { Peer } from './peer.ts'
 
 export interface RelaisSetting {
@@ -19,8 +19,6 @@ export interface RelaisSetting {
   readonly hasChannel?: boolean
   /** What its configuration says of its siblings; `name` is then what they call it. */
   readonly cluster?: object
-  /** Where it runs, `'measured'` when not said. */
-  readonly core?: Core
 }
 
 export const HERE = join(import.meta.dirname, '..', '..')
@@ -49,7 +47,7 @@ export function relais(setting: RelaisSetting): Peer {
       const nothing = openSync('/dev/null', 'w')
       const errors = openSync(join(path, 'stderr'), 'w')
       const args = [...(setting.nodeFlags ?? []), join(checkout, 'bin/relais.mjs'), '--config', file]
-      const child = ground.start(setting.core ?? 'measured', process.execPath, args, {
+      const child = ground.start('measured', process.execPath, args, {
         stdio: setting.hasChannel === true ? ['ignore', nothing, errors, 'ipc'] : ['ignore', nothing, errors],
       })
       closeSync(nothing)
