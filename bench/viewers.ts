@@ -88,16 +88,17 @@ async function chunks({ port, path, viewers, chunks, chunkBytes }: Chunks): Prom
   return { delayMs }
 }
 
-async function walk({ port, path, bodyBytes, paths, viewers }: Walk): Promise<WalkSeen> {
+async function walk({ port, path, bodyBytes, paths, numbers, viewers }: Walk): Promise<WalkSeen> {
   const audience = await connected(port, viewers)
   const startedAt = performance.now()
   let next = 0
   let wrongBodies = 0
   await Promise.all(
     audience.map(async (viewer) => {
-      while (next < paths) {
+      while (next < (numbers?.length ?? paths)) {
         const check = new Check(bodyBytes)
-        await viewer.watch(`${path}${next++}.m4s`, check)
+        const at = next++
+        await viewer.watch(`${path}${numbers?.[at] ?? at}.m4s`, check)
         if (!check.isRight) wrongBodies++
       }
     }),

@@ -40,6 +40,8 @@ export interface Walk {
   readonly path: string
   readonly bodyBytes: number
   readonly paths: number
+  /** The numbers that are walked through, each as often as it stands here; undefined: those from 0 up to `paths`. */
+  readonly numbers?: readonly number[]
   readonly viewers: number
 }
 

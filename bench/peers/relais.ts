@@ -17,6 +17,8 @@ export interface RelaisSetting {
   readonly nodeFlags?: readonly string[]
   /** A channel to whatever `nodeFlags` import. */
   readonly hasChannel?: boolean
+  /** What its configuration says of its siblings; `name` is then what they call it. */
+  readonly cluster?: object
 }
 
 export const HERE = join(import.meta.dirname, '..', '..')
@@ -33,12 +35,13 @@ export function relais(setting: RelaisSetting): Peer {
       const disk = { path: hasDisk ? join(path, 'disk') : 'none', maxBytes: setting.disk ?? '1GB' }
       if (hasDisk) mkdirSync(disk.path)
       const config = {
-        node: 'bench',
+        node: setting.cluster === undefined ? 'bench' : name,
         listen: { host: '127.0.0.1', port },
         routes: [{ prefix: '/', origins: [`http://127.0.0.1:${originPort}`] }],
         memory: { maxBytes: memory },
         disk,
         log: { access: hasAccessLog },
+        ...(setting.cluster === undefined ? {} : { cluster: setting.cluster }),
       }
       writeFileSync(file, JSON.stringify(config))
       const nothing = openSync('/dev/null', 'w')

@@ -66,7 +66,7 @@ export async function flow(
 ): Promise<Kept | undefined> {
   const writer = await context.store.open(head, size)
   if (writer === undefined && (size === undefined || size > WINDOW_BYTES)) return undefined
-  const body = new GrowingBody(size)
+  const body = new GrowingBody(size, head.copy === 'passing')
   if (writer === undefined) body.release(undefined)
   void pump(context, order, bytes, body, writer).finally(land)
   return { stored: { head, body }, kept: writer !== undefined && head.copy !== 'passing' }

@@ -6,6 +6,8 @@ import type { Body } from '../store/store.ts'
 import type { Visit } from './visit.ts'
 
 const NO_BYTES = new Uint8Array(0)
+/** One for all, for each answer ends with it, and an error costs more than a hit to make. */
+const LEFT = new Error('the viewer left')
 
 /** Ends a response that will not be whole so that nobody can take it for whole: the connection is reset. */
 export function breakOff(response: ServerResponse): void {
@@ -17,10 +19,10 @@ export function breakOff(response: ServerResponse): void {
 /** Aborted when the viewer leaves before he has all of it, or has said all he had to say. */
 export function leaving(response: ServerResponse): AbortSignal {
   const controller = new AbortController()
-  if (response.destroyed) controller.abort(new Error('the viewer left'))
+  if (response.destroyed) controller.abort(LEFT)
   response.once('close', () => {
     // Most viewers have it all, and then there is nothing to give up.
-    if (!response.writableFinished || !response.req.complete) controller.abort(new Error('the viewer left'))
+    if (!response.writableFinished || !response.req.complete) controller.abort(LEFT)
   })
   return controller.signal
 }

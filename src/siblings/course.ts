@@ -3,7 +3,7 @@ import { loops } from '../rfc/connection.ts'
 import type { Instant, RequestHead } from '../rfc/heads.ts'
 import type { Manner } from '../upstream/source.ts'
 import type { Role } from './peer-message.ts'
-import { rank, type Words, wordsOf } from './rendezvous.ts'
+import { rank, type Words } from './rendezvous.ts'
 import { isRanked, type Member } from './roster.ts'
 import { fillersOf, formerOwnerOf, type Neighbourhood, parentsOf } from './succession.ts'
 
@@ -29,13 +29,12 @@ export interface Course {
  */
 export function courseOf(
   around: Neighbourhood,
-  key: string,
+  words: Words,
   depth: Depth,
   request: RequestHead,
   { held }: Manner,
   now: Instant,
 ): Course {
-  const words = wordsOf(key)
   const isOwn = isOwnerOf(around, words)
   if (depth === 2) return { steps: [], isOwn }
   const others = othersOf(around, depth, words, now)
@@ -50,9 +49,8 @@ export function courseOf(
 }
 
 /** How many siblings, one behind the other, may have to be waited for. */
-export function hopsOf(around: Neighbourhood, key: string, depth: Depth, now: Instant): number {
+export function hopsOf(around: Neighbourhood, words: Words, depth: Depth, now: Instant): number {
   if (depth === 2) return 0
-  const words = wordsOf(key)
   if (othersOf(around, depth, words, now).length > 0) return 2
   return parentsOf(around, words, now).length > 0 ? 1 : 0
 }

@@ -10,6 +10,7 @@ import { hedged } from './hedged.ts'
 import type { PeerAnswer } from './peer-answer.ts'
 import type { PeerAsk } from './peer-ask.ts'
 import { type Role, withoutPeerFields } from './peer-message.ts'
+import { type Words, wordsOf } from './rendezvous.ts'
 import type { Member, Roster } from './roster.ts'
 import type { Sibling } from './sibling.ts'
 import type { Sights } from './sights.ts'
@@ -50,6 +51,7 @@ export class Neighbours implements Source {
   readonly #options: NeighboursOptions
   readonly #ground: Neighbourly
   readonly #rest: Neighbour
+  #last: { readonly key: string; readonly words: Words } | undefined
 
   constructor(origin: Source, options: NeighboursOptions, ground: Neighbourly) {
     this.name = origin.name
@@ -73,14 +75,21 @@ export class Neighbours implements Source {
   }
 
   hopsTo(key: string): number {
-    return hopsOf(this.#around(), key, this.#options.depth, this.#ground.clock())
+    return hopsOf(this.#around(), this.#wordsOf(key), this.#options.depth, this.#ground.clock())
   }
 
   async fetch(request: RequestHead, signal: AbortSignal, manner: Manner = {}): Promise<UpstreamResponse> {
     const { key } = manner
     if (key === undefined) return this.#fromOrigin(request, signal, manner)
     const now = this.#ground.clock()
-    const { steps, isOwn } = courseOf(this.#around(), key, this.#options.depth, request, manner, now)
+    const { steps, isOwn } = courseOf(
+      this.#around(),
+      this.#wordsOf(key),
+      this.#options.depth,
+      request,
+      manner,
+      now,
+    )
     for (const [index, step] of steps.entries()) {
       if (!this.#ground.siblingOf(step.member).isPassable) continue
       const answer = await this.#tried(step, steps[index + 1], request, signal, manner)
@@ -104,6 +113,12 @@ export class Neighbours implements Source {
     const { head } = response
     const fields = withoutPeerFields(head.fields)
     return fields === head.fields ? response : { ...response, head: { ...head, fields } }
+  }
+
+  /** A fill asks for the hops to a key, and then for the key. */
+  #wordsOf(key: string): Words {
+    if (this.#last?.key !== key) this.#last = { key, words: wordsOf(key) }
+    return this.#last.words
   }
 
   #around(): Neighbourhood {

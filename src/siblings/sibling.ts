@@ -1,8 +1,8 @@
 /** One sibling that is asked for objects: over HTTP, signed, with little patience, and never believed blindly. */
 import type { Dispatcher } from 'undici'
 import { RelaisError } from '../errors.ts'
-import type { Clock, Fields } from '../rfc/heads.ts'
-import { type Address, exchange } from '../upstream/exchange.ts'
+import type { Clock } from '../rfc/heads.ts'
+import { type Address, type Arrived, exchange } from '../upstream/exchange.ts'
 import { upstreamError } from '../upstream/upstream-error.ts'
 import { Usual } from './hedge.ts'
 import { HERE, heardOf, type PeerAnswer } from './peer-answer.ts'
@@ -152,7 +152,7 @@ export class Sibling {
     const patience = waiting(silenceMs, () => late.abort(new Silence(silenceMs)))
     const requestedAt = clock()
     const startedAt = performance.now()
-    let response: Dispatcher.ResponseData
+    let response: Arrived
     try {
       const asker = { forwarded: '', address: '', onInterim: () => patience.end() }
       const asked = { ...written(ask, roster, auth, purges), asker }
@@ -166,40 +166,32 @@ export class Sibling {
       patience.end()
     }
     const { body } = response
-    body.once('close', () => signal.removeEventListener('abort', leave))
+    body.whenOver(() => signal.removeEventListener('abort', leave))
     this.usual.took(performance.now() - startedAt)
-    const cancel = (): void => {
-      body.on('error', ignoreCancelled)
-      body.destroy()
-    }
+    const cancel = (): void => body.cancel()
     try {
-      // As undici has them.
-      const told = response.headers as Fields
+      const { status, fields } = response
       const times = { requestedAt, receivedAt: clock() }
-      const heard = heardOf(ask, { status: response.statusCode, fields: told, ...times }, this.name)
+      const heard = heardOf(ask, { status, fields, ...times }, this.name)
       if (heard.kind !== 'object') {
         cancel()
         return heard
       }
       const url = HERE + ask.prefix + request.target
-      const read = this.#read(body, signal)
+      const read = body.telling({
+        took: (bytes) => {
+          this.#bytes += bytes
+        },
+        explain: (cause) => {
+          if (signal.aborted) return signal.reason
+          this.#failed++
+          return upstreamError(cause, this.name, 'body')
+        },
+      })
       return { ...heard, response: { head: heard.head, from: this.name, url, body: read, cancel } }
     } catch (error) {
       cancel()
       throw error
-    }
-  }
-
-  async *#read(body: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    try {
-      for await (const chunk of body) {
-        this.#bytes += chunk.byteLength
-        yield chunk
-      }
-    } catch (error) {
-      if (signal.aborted) throw signal.reason
-      this.#failed++
-      throw upstreamError(error, this.name, 'body')
     }
   }
 }
@@ -227,6 +219,3 @@ class Silence extends Error {
     super(`not a word within ${ms} ms`)
   }
 }
-
-/** Whoever cancels a transfer knows that it did not end. */
-const ignoreCancelled = (): undefined => undefined

@@ -1,21 +1,34 @@
 /** The bytes of a body that arrives, in blocks of our own: what is held is what is counted, and it goes block by block. */
+import { isFitted } from './chunks.ts'
 
 /** Blocks are no larger, so that one is let go soon after it was sent, and one write carries much. */
 const MAX_BLOCK_BYTES = 1024 * 1024
 /** The first block of a body of unknown length; each further one is twice as large. */
 const MIN_BLOCK_BYTES = 16 * 1024
+/** Smaller ones are gathered in blocks, so that these do not become too many to be looked through. */
+const LEAST_ADOPTED_BYTES = 4 * 1024
+/** Of what only passes, for what is gathered between chunks that become blocks themselves. */
+const PASSING_BLOCK_BYTES = 64 * 1024
 
 interface Block {
   readonly first: number
   readonly bytes: Uint8Array
 }
 
-/** Bytes are copied once: a chunk from a socket would keep alive the whole buffer it was read into. */
+/**
+ * Bytes are copied once: a chunk from a socket would keep alive the whole buffer it was read into. What only passes is held no
+ * longer than it takes, and chunks of it that keep nothing else alive are blocks as they came.
+ */
 export class Blocks {
+  readonly #isPassing: boolean
   #blocks: Block[] = []
   #received = 0
   /** Bytes of the last block that are filled. */
   #used = 0
+
+  constructor(isPassing: boolean) {
+    this.#isPassing = isPassing
+  }
 
   /** Bytes that have come so far. */
   get received(): number {
@@ -34,6 +47,7 @@ export class Blocks {
 
   /** Takes the next bytes, of `declared` in all if that is known. Answers where they lie now: they stay there, unchanged. */
   append(chunk: Uint8Array, declared: number | undefined): readonly Uint8Array[] {
+    if (this.#adopts(chunk)) return [chunk]
     const pieces: Uint8Array[] = []
     let rest = chunk
     while (rest.byteLength > 0) {
@@ -75,13 +89,23 @@ export class Blocks {
       : block.bytes
   }
 
+  /** False: it is to be copied. Else it has become a block as it is. */
+  #adopts(bytes: Uint8Array): boolean {
+    const isFull = this.#used === (this.#blocks.at(-1)?.bytes.byteLength ?? 0)
+    if (!this.#isPassing || !isFull || bytes.byteLength < LEAST_ADOPTED_BYTES || !isFitted(bytes))
+      return false
+    this.#blocks.push({ first: this.#received, bytes })
+    this.#used = bytes.byteLength
+    this.#received += bytes.byteLength
+    return true
+  }
+
   #newBlock(declared: number | undefined): Block {
     const before = this.#blocks.at(-1)?.bytes.byteLength ?? MIN_BLOCK_BYTES / 2
     const missing = declared === undefined ? before * 2 : declared - this.#received
     // A source that sends more than it declared is refused by the road; a block of nothing must not be made of it.
-    const bytes = new Uint8Array(
-      new ArrayBuffer(Math.min(Math.max(missing, MIN_BLOCK_BYTES / 16), MAX_BLOCK_BYTES)),
-    )
+    const most = this.#isPassing ? PASSING_BLOCK_BYTES : MAX_BLOCK_BYTES
+    const bytes = new Uint8Array(new ArrayBuffer(Math.min(Math.max(missing, MIN_BLOCK_BYTES / 16), most)))
     const block = { first: this.#received, bytes }
     this.#blocks.push(block)
     this.#used = 0

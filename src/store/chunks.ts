@@ -42,3 +42,8 @@ export function lengthOfAll(chunks: readonly Uint8Array[]): number {
   for (const chunk of chunks) bytes += chunk.byteLength
   return bytes
 }
+
+/** Whether little more is held by holding the chunk than its bytes: one that is a part of a large buffer keeps all of it alive. */
+export function isFitted({ buffer, byteLength }: Uint8Array): boolean {
+  return buffer.byteLength - byteLength <= byteLength / 16
+}

@@ -5,6 +5,8 @@ import type { Body, CacheKey, Store, StoredHead, StoredResponse, StoreStats, Sto
 
 /** The part of memory that copies may take. */
 export const SHARE_OF_COPIES = 1 / 8
+/** One for all that pass: it is what is usual, and no error. */
+const KEPT_ELSEWHERE = new Error('a sibling keeps it')
 
 /**
  * What is this node's own goes to `own`, what a sibling keeps to `copies`, where it is evicted by its like alone. A key
@@ -126,6 +128,6 @@ class OneOfTwo implements StoreWriter {
 
   /** Those who read it have it; nobody who comes later will. */
   async #passed(): Promise<undefined> {
-    await this.#writer.abort(new Error('a sibling keeps it'))
+    await this.#writer.abort(KEPT_ELSEWHERE)
   }
 }

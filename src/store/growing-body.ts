@@ -19,7 +19,7 @@ export type ReadBack = (range: ByteRange) => Promise<Uint8Array>
  * read there.
  */
 export class GrowingBody implements Body {
-  readonly #blocks = new Blocks()
+  readonly #blocks: Blocks
   #state: 'growing' | 'whole' | 'broken' = 'growing'
   #cause: Error | undefined
   #declared: number | undefined
@@ -30,9 +30,13 @@ export class GrowingBody implements Body {
   /** Those whose connections hold all of it. */
   readonly #borrowers = new Set<Reader>()
 
-  /** `size` as its source declared it; undefined when it did not. */
-  constructor(size: number | undefined) {
+  /**
+   * `size` as its source declared it; undefined when it did not. `isPassing`: nobody keeps it when it is whole; then what is
+   * appended must stay as it is.
+   */
+  constructor(size: number | undefined, isPassing = false) {
     this.#declared = size
+    this.#blocks = new Blocks(isPassing)
   }
 
   get size(): number | undefined {

@@ -1,5 +1,6 @@
 /** A response on its way into memory. */
 import type { ByteRange } from '../rfc/range.ts'
+import { isFitted } from './chunks.ts'
 import type { MemoryBody } from './memory-body.ts'
 import type { StoredHead, StoredResponse, StoreWriter } from './store.ts'
 
@@ -88,5 +89,5 @@ function joined(before: Uint8Array, chunk: Uint8Array): Uint8Array {
 
 /** The chunk itself, or a copy where it would keep alive a buffer that is much larger: what is held is what is counted. */
 function fitted(chunk: Uint8Array): Uint8Array {
-  return chunk.buffer.byteLength - chunk.byteLength > chunk.byteLength / 16 ? Uint8Array.from(chunk) : chunk
+  return isFitted(chunk) ? chunk : Uint8Array.from(chunk)
 }

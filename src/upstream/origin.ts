@@ -1,11 +1,11 @@
 /** One origin server of one route: asked over HTTP with the viewer's request line byte for byte, as often as it can bear. */
 import type { Dispatcher } from 'undici'
 import { RelaisError } from '../errors.ts'
-import type { Clock, Fields, Instant, RequestHead } from '../rfc/heads.ts'
+import type { Clock, Instant, RequestHead } from '../rfc/heads.ts'
 import type { Budget, Permit } from './budget.ts'
 import { Circuit } from './circuit.ts'
 import { isDeclined, retryAfterSeconds, retryAtOf } from './declined.ts'
-import { exchange } from './exchange.ts'
+import { type Arrived, exchange } from './exchange.ts'
 import { Passage } from './passage.ts'
 import { faultOf } from './response-fault.ts'
 import type { Held, Manner, Source, UpstreamResponse } from './source.ts'
@@ -159,7 +159,7 @@ export class Origin implements Source {
     const { headTimeoutMs } = held ?? this.#context
     const requestedAt = clock()
     this.#requests++
-    let response: Dispatcher.ResponseData
+    let response: Arrived
     try {
       const address = { origin: this.#url.origin, host: this.#url.host }
       const target = this.path + request.target
@@ -175,24 +175,32 @@ export class Origin implements Source {
     let isCancelled = false
     const cancel = (): void => {
       isCancelled = true
-      body.on('error', ignoreCancelled)
-      body.destroy()
+      body.cancel()
     }
-    const fields = response.headers as Fields
-    const head = { status: response.statusCode, fields, requestedAt, receivedAt: clock() }
+    const { status, fields } = response
+    const head = { status, fields, requestedAt, receivedAt: clock() }
     const fault = faultOf(request, head)
     if (fault !== undefined) {
       cancel()
       throw this.#failed(new RelaisError(fault.code, { details: fault.details, nextHop: this.name }))
     }
-    body.once('close', () => permit.release())
+    body.whenOver(() => permit.release())
     if (!isDeclined(head)) this.#circuit.answered()
     else if (held === undefined) this.#declined(path, head.status, retryAtOf(fields, head.receivedAt))
     return {
       head,
       from: this.name,
       url: this.#url.origin + this.path + request.target,
-      body: this.#read(body, signal, () => isCancelled),
+      body: body.telling({
+        took: (bytes) => {
+          this.#bytes += bytes
+        },
+        explain: (cause) => {
+          if (signal.aborted) return signal.reason
+          if (!isCancelled) this.#errors++
+          return upstreamError(cause, this.name, 'body')
+        },
+      }),
       cancel,
       toOne: () => permit.toOne(),
     }
@@ -241,24 +249,4 @@ export class Origin implements Source {
       retryAfterSeconds: retryAfterSeconds(waitAt, now) ?? 1,
     })
   }
-
-  async *#read(
-    body: AsyncIterable<Uint8Array>,
-    signal: AbortSignal,
-    isCancelled: () => boolean,
-  ): AsyncGenerator<Uint8Array> {
-    try {
-      for await (const chunk of body) {
-        this.#bytes += chunk.byteLength
-        yield chunk
-      }
-    } catch (error) {
-      if (signal.aborted) throw signal.reason
-      if (!isCancelled()) this.#errors++
-      throw upstreamError(error, this.name, 'body')
-    }
-  }
 }
-
-/** Whoever cancels a transfer knows that it did not end; the stream's own complaint tells nobody anything. */
-const ignoreCancelled = (): undefined => undefined

@@ -108,9 +108,19 @@ class ResumedBody<Asked extends Continuer> {
     this.#signal.addEventListener('abort', stop, { once: true })
     try {
       for (;;) {
-        const failure = yield* this.#pour()
-        if (failure === undefined) return
-        await this.#continue(failure)
+        let failure: unknown
+        try {
+          for await (const chunk of this.#current.body) {
+            const bytes = this.#news(chunk)
+            if (bytes.byteLength > 0) yield bytes
+            if (this.#hasOvertaken()) return
+          }
+        } catch (error) {
+          failure = error
+        }
+        const stopped = this.#stopped(failure)
+        if (stopped === undefined) return
+        await this.#continue(stopped)
       }
     } finally {
       this.#signal.removeEventListener('abort', stop)
@@ -118,24 +128,21 @@ class ResumedBody<Asked extends Continuer> {
     }
   }
 
-  /** Hands on what the current response brings. Undefined: that was all; else how it stopped. */
-  async *#pour(): AsyncGenerator<Uint8Array, RelaisError | undefined> {
-    const { last } = this.#plan
-    const from = this.#current.from
-    try {
-      for await (const chunk of this.#current.body) {
-        const bytes = this.#news(chunk)
-        if (bytes.byteLength > 0) yield bytes
-        // The whole anew, of which only a part was wanted.
-        if (last !== undefined && this.#position > last && this.#until !== last) return undefined
-      }
-    } catch (error) {
-      if (this.#stop.signal.aborted || !isStopped(error)) throw error // What is missing may be nothing but the end of the framing.
+  /** The whole came anew, of which only a part was wanted. */
+  #hasOvertaken(): boolean {
+    return this.#isWhole() && this.#until !== this.#plan.last
+  }
+
+  /** How the current response stopped, where it ended with this error or none. Undefined: that was all. Throws what cannot go on. */
+  #stopped(error: unknown): RelaisError | undefined {
+    if (error !== undefined) {
+      if (this.#stop.signal.aborted || !isStopped(error)) throw error
+      // What is missing may be nothing but the end of the framing.
       return this.#isWhole() ? undefined : error
     }
-    if (this.#isWhole() || (last === undefined && this.#skip === 0)) return undefined
+    if (this.#isWhole() || (this.#plan.last === undefined && this.#skip === 0)) return undefined
     const details = `${this.#position - this.#plan.first} bytes came`
-    return new RelaisError('RESPONSE_INCOMPLETE', { details, nextHop: from })
+    return new RelaisError('RESPONSE_INCOMPLETE', { details, nextHop: this.#current.from })
   }
 
   /** The part of a chunk that is new and wanted. Throws when there is more than the response said it has. */

@@ -33,6 +33,31 @@ test('bytes are copied, so that the producer may use its buffer again', async ()
   assert.equal(await all(body.read()), 'first')
 })
 
+test('what only passes is handed on as it came, where nothing else is kept alive by that', async () => {
+  const whole = new Uint8Array(8_192).fill(1)
+  const part = new Uint8Array(65_536).fill(2).subarray(0, 8_192)
+  const small = new Uint8Array(100).fill(3)
+  const body = new GrowingBody(3 * 8_192 + 100, true)
+  const pieces = [whole, part, small, whole].flatMap((chunk) => [...body.append(chunk)])
+  body.finish()
+  const bytes = Buffer.concat([whole, part, small, whole])
+  assert.ok(Buffer.concat(await Array.fromAsync(body.read())).equals(bytes))
+  assert.ok(
+    Buffer.concat(await Array.fromAsync(body.read({ first: 8_000, last: 16_500 }))).equals(
+      bytes.subarray(8_000, 16_501),
+    ),
+  )
+  assert.equal(pieces[0]?.buffer, whole.buffer)
+  assert.ok(pieces.every(({ buffer }) => buffer !== part.buffer && buffer !== small.buffer))
+  assert.ok(pieces.every(({ buffer }) => buffer.byteLength <= 65_536))
+})
+
+test('what is kept is copied, however it came', async () => {
+  const chunk = new Uint8Array(8_192).fill(1)
+  const body = new GrowingBody(undefined)
+  assert.notEqual(body.append(chunk)[0]?.buffer, chunk.buffer)
+})
+
 test('what a reader was handed stays unchanged while more arrives', async () => {
   const body = new GrowingBody(undefined)
   body.append(Buffer.from('first'))
