@@ -178,9 +178,11 @@ export class GrowingBody implements Body {
       return 'reached'
     } finally {
       signal?.removeEventListener('abort', onAbort)
-      this.#readers.delete(reader)
-      // What it held stays until the next bytes come, for it is about to be read.
-      reader.moved(0)
+      // What it held is about to be read, in this turn of the loop, and the producer may bring a whole window in it.
+      setImmediate(() => {
+        this.#readers.delete(reader)
+        reader.moved(0)
+      })
     }
   }
 
