@@ -33,7 +33,7 @@ export interface JobProgress {
   readonly id: string
   readonly state: 'planning' | 'running' | 'done' | 'cancelled'
   readonly wanted: number
-  /** Fetched, and kept. */
+  /** Fetched, and kept here or by the node of the cluster whose it is. */
   readonly stored: number
   /** Were there already. */
   readonly present: number
@@ -177,7 +177,7 @@ export class Jobs {
     }
   }
 
-  /** Answers what kind of thing it is. Rejects with why it is not in store. */
+  /** Answers what kind of thing it is. Rejects with why it is not in store, here or where it belongs. */
   async #fetch(job: Job, target: string, onChunk?: (chunk: Uint8Array) => void): Promise<string> {
     const route = this.#context.routeOf(target)
     if (route === undefined) throw new RelaisError('NO_ROUTE')
@@ -197,7 +197,8 @@ export class Jobs {
         onChunk?.(chunk)
       }
       if (head.status !== 200) throw new Error(`status ${head.status}`)
-      if (answer.status.stored === false) throw new Error('not kept: no room')
+      // Of a sibling that keeps it for all of them it has come into store there.
+      if (answer.status.stored === false && head.copy === undefined) throw new Error('not kept: no room')
       const { progress } = job
       if (answer.status.hit) {
         progress.present++
