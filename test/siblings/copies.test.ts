@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { until } from '../support/barrier.ts'
 import { get } from '../support/client.ts'
 import { testClock } from '../support/clock.ts'
 import { openOrigin, reply, type TestOrigin } from '../support/origin.ts'
@@ -100,7 +101,7 @@ test('what is asked of the owner each second is kept by whoever asks for it', as
 
 test('copies never lie on disk', async (t) => {
   const path = await mkdtemp(join(tmpdir(), 'relais-copies-'))
-  t.after(() => rm(path, { recursive: true, force: true }))
+  t.after(() => rm(path, { recursive: true, force: true, maxRetries: 5 }))
   const origin = await openOrigin(t, (_, response) => reply(response, 'a body', KEPT))
   const { nodes, ownedBy } = await openSiblings(t, 2, {
     origins: [origin.url],
@@ -110,6 +111,8 @@ test('copies never lie on disk', async (t) => {
   assert.ok(asker && owner)
   const target = ownedBy(owner, origin.url, '.ts')
   for (let count = 0; count < 3; count++) await get(asker.url + target)
+  // The disk is written behind the viewer's back.
+  await until(async () => (await owner.stats()).disk.entries === 1, 'the owner has it on disk')
   const [askers, owners] = [await asker.stats(), await owner.stats()]
   assert.deepEqual([askers.memory.entries, askers.disk.entries], [1, 0])
   assert.deepEqual([owners.memory.entries, owners.disk.entries], [1, 1])
