@@ -38,6 +38,8 @@ interface Claim {
   readonly request: RequestHead
   readonly head: StoredHead
   readonly sliced: Sliced
+  /** Whether somebody is about to ask for it who does not yet. */
+  readonly isAhead?: boolean
 }
 
 export class Slices {
@@ -125,7 +127,7 @@ export class Slices {
       return
     }
     this.#flights.start(key, () =>
-      this.#journey((land) => this.#receive(head, sliced, index, target, response, land)),
+      this.#journey((land) => this.#receive({ head, sliced }, index, target, response, land)),
     )
   }
 
@@ -198,7 +200,7 @@ export class Slices {
     const key = sliceKey(claim.head.key, claim.sliced, index)
     if (!this.#isToBeHad(key)) return
     // Waited for, so that it goes on when nobody else does; who comes to it is told what became of it.
-    this.#start(claim, index)
+    this.#start({ ...claim, isAhead: true }, index)
       .wait('leader', NEVER)
       .catch(() => undefined)
   }
@@ -210,7 +212,7 @@ export class Slices {
     if (sliced === undefined || !this.#isToBeHad(sliceKey(key, sliced, index))) return undefined
     if (this.#context.store.peek(key, request)?.head.sliced?.generation !== sliced.generation)
       return undefined
-    const claim = { ...asked, sliced }
+    const claim = { ...asked, sliced, isAhead: true }
     const flight = this.#start(claim, index)
     const came = this.#wait(claim, flight, 'leader', signal).catch((error: unknown) => {
       if (!(error instanceof SliceError)) throw error
@@ -254,12 +256,8 @@ export class Slices {
     return { outcome, landed: landed.promise }
   }
 
-  async #ask(
-    { route, request, head, sliced }: Claim,
-    index: number,
-    signal: AbortSignal,
-    land: () => void,
-  ): Promise<Filled> {
+  async #ask(claim: Claim, index: number, signal: AbortSignal, land: () => void): Promise<Filled> {
+    const { route, request, head, sliced } = claim
     const range = rangeOfSlice(sliced, index)
     const forAll = asForAll(head, shared(route, request, this.#context.node), route.cookies)
     const asked = ranged(forAll, range, bindingValidator(head.fields))
@@ -269,22 +267,21 @@ export class Slices {
         throw isRangeLie(error) ? new SliceError('unranged', error.message) : error
       })
     const error = judge(response.head, head, sliced, range)
-    if (error === undefined) return await this.#receive(head, sliced, index, request.target, response, land)
+    if (error === undefined) return await this.#receive(claim, index, request.target, response, land)
     response.cancel()
     throw error
   }
 
   /** A slice once begun is finished, unless it drips: it is small, and whoever asked for it is near it still. */
   async #receive(
-    head: StoredHead,
-    sliced: Sliced,
+    { head, sliced, isAhead }: Pick<Claim, 'head' | 'sliced' | 'isAhead'>,
     index: number,
     target: string,
     response: UpstreamResponse,
     land: () => void,
   ): Promise<Filled> {
     const bytes = lengthOf(rangeOfSlice(sliced, index))
-    const sliceHead = { ...headOfSlice(head, sliced, index), ...copyOfSlice(response.copy) }
+    const sliceHead = { ...headOfSlice(head, sliced, index), ...copyOfSlice(response.copy, isAhead) }
     const body = exactly(response.body, bytes)
     const kept = await flow(this.#context, { target }, sliceHead, bytes, body, land)
     if (kept === undefined) throw new Error('a slice is larger than what passes through memory')
