@@ -12,8 +12,8 @@ const LONGEST_OF_ERROR_MS = 1_000
 /** A manifest of what is not live has its 30 seconds like all else. */
 const MANIFESTS: ReadonlySet<string> = new Set(['hls-playlist', 'dash-mpd', 'dash-patch'])
 
-/** The head as it is kept here: itself where nobody else keeps it. */
-export function asCopy(head: StoredHead, copy: Copy | undefined): StoredHead {
+/** The head as it is kept here: itself where nobody else keeps it. `isAhead`: somebody is about to ask for it. */
+export function asCopy(head: StoredHead, copy: Copy | undefined, isAhead = false): StoredHead {
   if (copy === undefined) return head
   // Live ones, and manifests, with which each viewer begins.
   const isForAll = head.admission === 'always'
@@ -22,7 +22,7 @@ export function asCopy(head: StoredHead, copy: Copy | undefined): StoredHead {
   const longestMs = isError ? LONGEST_OF_ERROR_MS : isLive ? Number.POSITIVE_INFINITY : LONGEST_MS
   return {
     ...head,
-    copy: isForAll || isError || copy.isHot ? 'kept' : 'passing',
+    copy: isForAll || isError || isAhead || copy.isHot ? 'kept' : 'passing',
     freshness: endedBy(head.freshness, head.askedAt ?? head.storedAt, longestMs),
   }
 }
@@ -33,8 +33,8 @@ export function asRenewedCopy(head: StoredHead): StoredHead {
 }
 
 /** The bytes of something large, of which the head is kept. */
-export function copyOfSlice(copy: Copy | undefined): Pick<StoredHead, 'copy'> {
-  return copy === undefined ? {} : { copy: copy.isHot ? 'kept' : 'passing' }
+export function copyOfSlice(copy: Copy | undefined, isAhead = false): Pick<StoredHead, 'copy'> {
+  return copy === undefined ? {} : { copy: copy.isHot || isAhead ? 'kept' : 'passing' }
 }
 
 /** What may stand in when everybody fails may do so for as long as ever. */

@@ -175,7 +175,7 @@ async function receiveOpened(
         land()
         return { kind: 'not-storable', reason: described, response, isAsked: false }
       }
-      const stored = asCopy(described, response.copy)
+      const stored = asCopy(described, response.copy, order.isAhead)
       const kept = await keepSliced(context, order, stored, opening.first, part.size, arrived.response, land)
       const unshared = unsharedFields(response.head, order.route.cookies)
       return { kind: 'stored', ...kept, fwdStatus: status, unshared }
@@ -206,7 +206,7 @@ async function receive(
     ? 'ahead'
     : describe(context, order, kind, head, manifest?.facts)
   const newest = asNewest(order.held, described, manifest?.facts)
-  const stored = typeof newest === 'string' ? newest : asCopy(newest, response.copy)
+  const stored = typeof newest === 'string' ? newest : asCopy(newest, response.copy, order.isAhead)
   // It says what was before a purge, and that is not to be held against what comes.
   const isOvertaken = (): boolean => typeof stored !== 'string' && context.fence.isGone(stored)
   // What is for one viewer says nothing of what others were shown.

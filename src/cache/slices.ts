@@ -19,6 +19,7 @@ import type { Readiness } from './readiness.ts'
 import type { Route } from './routes.ts'
 import { headOfSlice, lengthOf, rangeOfSlice, sliceKey, slicesWithin } from './slice.ts'
 import { judge, SliceError, type Unusable } from './slice-answer.ts'
+import type { Claim } from './slice-claim.ts'
 import { SlicedBody } from './sliced-body.ts'
 import { firstMissing } from './slices-wanted.ts'
 import { asForAll, shared, urgencyOf } from './upstream-request.ts'
@@ -31,14 +32,6 @@ const MAX_LOOKS = 8
 /** So many slices are looked for in one turn of the event loop when a body is forgotten. */
 const AT_A_TIME = 256
 const NEVER = new AbortController().signal
-
-/** On whose behalf slices are asked for, and of what. */
-interface Claim {
-  readonly route: Route
-  readonly request: RequestHead
-  readonly head: StoredHead
-  readonly sliced: Sliced
-}
 
 export class Slices {
   readonly #context: FencedContext
@@ -125,7 +118,7 @@ export class Slices {
       return
     }
     this.#flights.start(key, () =>
-      this.#journey((land) => this.#receive(head, sliced, index, target, response, land)),
+      this.#journey((land) => this.#receive({ head, sliced }, index, target, response, land)),
     )
   }
 
@@ -198,7 +191,7 @@ export class Slices {
     const key = sliceKey(claim.head.key, claim.sliced, index)
     if (!this.#isToBeHad(key)) return
     // Waited for, so that it goes on when nobody else does; who comes to it is told what became of it.
-    this.#start(claim, index)
+    this.#start({ ...claim, isAhead: true }, index)
       .wait('leader', NEVER)
       .catch(() => undefined)
   }
@@ -210,7 +203,7 @@ export class Slices {
     if (sliced === undefined || !this.#isToBeHad(sliceKey(key, sliced, index))) return undefined
     if (this.#context.store.peek(key, request)?.head.sliced?.generation !== sliced.generation)
       return undefined
-    const claim = { ...asked, sliced }
+    const claim = { ...asked, sliced, isAhead: true }
     const flight = this.#start(claim, index)
     const came = this.#wait(claim, flight, 'leader', signal).catch((error: unknown) => {
       if (!(error instanceof SliceError)) throw error
@@ -235,7 +228,7 @@ export class Slices {
     const { route, head, sliced } = claim
     const hops = route.source.hopsTo?.(fillKey(head.key, rangeOfSlice(sliced, index))) ?? 0
     return this.#flights.start(key, (signal, urged) => ({
-      ...this.#journey((land) => this.#ask(claim, index, signal, urged, land)),
+      ...this.#journey((land) => this.#ask(claim, index, { signal, urged }, land)),
       hops,
     }))
   }
@@ -255,37 +248,40 @@ export class Slices {
   }
 
   async #ask(
-    { route, request, head, sliced }: Claim,
+    claim: Claim,
     index: number,
-    signal: AbortSignal,
-    urged: Promise<void>,
+    how: { readonly signal: AbortSignal; readonly urged: Promise<void> },
     land: () => void,
   ): Promise<Filled> {
+    const { route, request, head, sliced } = claim
     const range = rangeOfSlice(sliced, index)
     const forAll = asForAll(head, shared(route, request, this.#context.node), route.cookies)
     const asked = ranged(forAll, range, bindingValidator(head.fields))
     const response = await route.source
-      .fetch(asked, signal, { urgency: urgencyOf(request), urged, key: fillKey(head.key, range) })
+      .fetch(asked, how.signal, {
+        urgency: urgencyOf(request),
+        urged: how.urged,
+        key: fillKey(head.key, range),
+      })
       .catch((error: unknown) => {
         throw isRangeLie(error) ? new SliceError('unranged', error.message) : error
       })
     const error = judge(response.head, head, sliced, range)
-    if (error === undefined) return await this.#receive(head, sliced, index, request.target, response, land)
+    if (error === undefined) return await this.#receive(claim, index, request.target, response, land)
     response.cancel()
     throw error
   }
 
   /** A slice once begun is finished, unless it drips: it is small, and whoever asked for it is near it still. */
   async #receive(
-    head: StoredHead,
-    sliced: Sliced,
+    { head, sliced, isAhead }: Pick<Claim, 'head' | 'sliced' | 'isAhead'>,
     index: number,
     target: string,
     response: UpstreamResponse,
     land: () => void,
   ): Promise<Filled> {
     const bytes = lengthOf(rangeOfSlice(sliced, index))
-    const sliceHead = { ...headOfSlice(head, sliced, index), ...copyOfSlice(response.copy) }
+    const sliceHead = { ...headOfSlice(head, sliced, index), ...copyOfSlice(response.copy, isAhead) }
     const body = exactly(response.body, bytes)
     const kept = await flow(this.#context, { target }, sliceHead, bytes, body, land)
     if (kept === undefined) throw new Error('a slice is larger than what passes through memory')
