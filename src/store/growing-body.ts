@@ -182,9 +182,15 @@ export class GrowingBody implements Body {
       return 'reached'
     } finally {
       signal?.removeEventListener('abort', onAbort)
-      this.#readers.delete(reader)
-      // What it held stays until the next bytes come, for it is about to be read.
-      reader.moved(0)
+      // A schedule in which what it waited for must not be lost:
+      //   1. It hears that the bytes are here, and is about to read on from its place.
+      //   2. More come, and would push out what no reader holds.
+      //   3. It reads.
+      // So its place is held for this turn of the event loop, however many bytes come in it.
+      setImmediate(() => {
+        this.#readers.delete(reader)
+        reader.moved(0)
+      })
     }
   }
 
