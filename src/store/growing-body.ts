@@ -178,7 +178,11 @@ export class GrowingBody implements Body {
       return 'reached'
     } finally {
       signal?.removeEventListener('abort', onAbort)
-      // What it held is about to be read, in this turn of the loop, and the producer may bring a whole window in it.
+      // A schedule in which what it waited for must not be lost:
+      //   1. It hears that the bytes are here, and is about to read on from its place.
+      //   2. More come, and would push out what no reader holds.
+      //   3. It reads.
+      // So its place is held for this turn of the event loop, however many bytes come in it.
       setImmediate(() => {
         this.#readers.delete(reader)
         reader.moved(0)

@@ -33,6 +33,22 @@ test('bytes are copied, so that the producer may use its buffer again', async ()
   assert.equal(await all(body.read()), 'first')
 })
 
+test('what was waited for is still there to be read on from, however much comes in between', async () => {
+  const body = new GrowingBody(undefined)
+  body.release(undefined)
+  const reached = body.reached(MB, 0)
+  for (let times = 0; times < 2; times++) body.append(megabyte('a'))
+  assert.equal(await reached, 'reached')
+  for (let times = 0; times < 8; times++) body.append(megabyte('b'))
+  const { value } = await body.read().next()
+  assert.equal(
+    Buffer.from(value ?? [])
+      .subarray(0, 1)
+      .toString(),
+    'a',
+  )
+})
+
 test('what only passes is handed on as it came, where nothing else is kept alive by that', async () => {
   const whole = new Uint8Array(8_192).fill(1)
   const part = new Uint8Array(65_536).fill(2).subarray(0, 8_192)
