@@ -173,8 +173,24 @@ export class Cache {
           if (request.method === 'HEAD' && stored !== undefined) await this.#learn(route, stored, passed)
           return passed
         }
-        case 'refuse':
-          throw new RelaisError('ONLY_IF_CACHED')
+        case 'refuse': {
+          // Of siblings: what comes from the origin is here as soon as its head is.
+          const coming = route.home === undefined ? undefined : this.#walks.coming(key, request)
+          const walk = {
+            route,
+            key,
+            request,
+            fwd: 'uri-miss',
+            fallback: undefined,
+            signal,
+            collapsed,
+          } as const
+          const walked = coming === undefined ? undefined : await this.#walks.walk(walk, coming, 'follower')
+          if (walked?.kind !== 'stored') throw new RelaisError('ONLY_IF_CACHED')
+          const answer = await begun(this.#slices, this.#context, route, request, walked, signal)
+          if (answer === undefined) throw new RelaisError('ONLY_IF_CACHED')
+          return answer
+        }
         case 'validate':
         case 'fill': {
           const { fwd } = verdict

@@ -18,9 +18,28 @@ export function whose({ key, held }: Pick<Order, 'key' | 'held'>, opening?: Byte
   return fillKey(held?.plainKey ?? key, opening)
 }
 
-/** How many siblings it may have to wait for: begun with a slice it may come to the whole, which may be another one's. */
-export function hopsOf(order: Order, opening: ByteRange | undefined): number {
-  const { source } = order.route
-  const hopsTo = (range?: ByteRange): number => source.hopsTo?.(whose(order, range)) ?? 0
-  return Math.max(hopsTo(), opening === undefined ? 0 : hopsTo(opening))
+/** How many siblings, one behind the other, a fill may have to wait for at the moment: none as soon as it is the origin's turn. */
+export class Hops {
+  readonly #most: number
+  #now: number
+
+  /** Begun with a slice it may come to the whole, which may be another one's. */
+  constructor(order: Pick<Order, 'key' | 'held' | 'route'>, opening: ByteRange | undefined) {
+    const { source } = order.route
+    const hopsTo = (range?: ByteRange): number => source.hopsTo?.(whose(order, range)) ?? 0
+    this.#most = Math.max(hopsTo(), opening === undefined ? 0 : hopsTo(opening))
+    this.#now = this.#most
+  }
+
+  get now(): number {
+    return this.#now
+  }
+
+  /** It is asked for, perhaps not for the first time. To be called when it is the origin's turn. */
+  setOut(): () => void {
+    this.#now = this.#most
+    return () => {
+      this.#now = 0
+    }
+  }
 }

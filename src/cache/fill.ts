@@ -10,7 +10,7 @@ import { freshen, validatorsOf } from '../rfc/validation.ts'
 import type { StoredHead, StoredResponse } from '../store/store.ts'
 import type { UpstreamResponse } from '../upstream/source.ts'
 import { asCopy, asRenewedCopy } from './copies.ts'
-import { hopsOf, whose } from './fill-key.ts'
+import { Hops, whose } from './fill-key.ts'
 import { recognise } from './first-chunk.ts'
 import { flow, type Kept, keep, own } from './flow.ts'
 import { asNewest } from './held-fill.ts'
@@ -32,8 +32,9 @@ const SET_COOKIE: ReadonlySet<string> = new Set(['set-cookie'])
 export function fill(context: FillContext, order: Order, signal: AbortSignal): Journey {
   const landed = Promise.withResolvers<void>()
   const opening = openingRange(context, order)
+  const hops = new Hops(order, opening)
   const outcome = unspoilt(context, order.route, order.request.target, signal, () =>
-    ask(context, order, opening, signal, landed.resolve),
+    ask(context, { ...order, hops }, opening, signal, landed.resolve),
   )
   const before = order.stored?.head
   outcome.then(
@@ -45,7 +46,7 @@ export function fill(context: FillContext, order: Order, signal: AbortSignal): J
     },
     () => landed.resolve(),
   )
-  return { outcome, landed: landed.promise, hops: hopsOf(order, opening) }
+  return { outcome, landed: landed.promise, hops }
 }
 
 /** `opening`: the slice to begin with; undefined: the whole. */
@@ -56,15 +57,15 @@ async function ask(
   signal: AbortSignal,
   land: () => void,
 ): Promise<Filled> {
-  const { route, stored } = order
+  const { route, stored, held, urged, hops } = order
   const whole = shared(route, order.request, context.node)
   const request = opening === undefined ? whole : ranged(whole, opening)
   const validators = stored === undefined ? undefined : validatorsOf(theirs(stored.head))
   const asked = validators === undefined ? request : conditional(request, validators)
   let response: UpstreamResponse
   try {
-    const { held, urged } = order
-    const manner = { urgency: urgencyOf(order.request), urged, held, key: whose(order, opening) }
+    const onOrigin = hops?.setOut()
+    const manner = { urgency: urgencyOf(order.request), urged, held, key: whose(order, opening), onOrigin }
     response = withoutCookies(route, await route.source.fetch(asked, signal, manner))
   } catch (error) {
     if (opening === undefined || !isRangeLie(error)) throw error

@@ -52,9 +52,9 @@ export class Flight {
     this.#isKnownToBeThere = true
   }
 
-  /** How many siblings it may have to wait for. */
+  /** How many siblings it may have to wait for, at the moment. */
   get hops(): number {
-    return this.#journey.hops ?? 0
+    return this.#journey.hops?.now ?? 0
   }
 
   /** How many wait for the head. */

@@ -10,6 +10,7 @@ import type { Variant } from '../rfc/vary.ts'
 import type { Notes } from '../store/notes.ts'
 import type { CacheKey, Sliced, Store, StoredHead, StoredResponse } from '../store/store.ts'
 import type { Held, UpstreamResponse } from '../upstream/source.ts'
+import type { Hops } from './fill-key.ts'
 import type { NamedDocuments } from './named-documents.ts'
 import type { SliceOptions } from './options.ts'
 import type { PrefetchOptions } from './prefetch/options.ts'
@@ -116,6 +117,8 @@ export interface Order {
   readonly held?: HeldFill | undefined
   /** Settles when somebody in a hurry waits for it; absent: nobody joins. */
   readonly urged?: Promise<void> | undefined
+  /** How many siblings it waits for; absent: nobody asks. */
+  readonly hops?: Hops | undefined
   /** Nobody asked for it yet: it is asked for without anyone's credentials. */
   readonly isAhead?: boolean
 }
@@ -160,8 +163,8 @@ export interface Journey {
   readonly outcome: Promise<Filled>
   /** Settles when nothing more will come. Never rejects. */
   readonly landed: Promise<void>
-  /** How many siblings it may have to wait for, one behind the other; absent: none. */
-  readonly hops?: number
+  /** How many siblings it may have to wait for, one behind the other, at the moment; absent: none. */
+  readonly hops?: { readonly now: number }
 }
 
 /** One viewer's part in a flight. */

@@ -229,7 +229,7 @@ export class Slices {
     const hops = route.source.hopsTo?.(fillKey(head.key, rangeOfSlice(sliced, index))) ?? 0
     return this.#flights.start(key, (signal, urged) => ({
       ...this.#journey((land) => this.#ask(claim, index, { signal, urged }, land)),
-      hops,
+      hops: { now: hops },
     }))
   }
 

@@ -162,6 +162,12 @@ export class Walks {
     return this.#flights.find(key, request, (stored) => this.#mayJoin(stored), mostHops)
   }
 
+  /** One whose head is here, and whose body comes from no sibling. */
+  coming(key: CacheKey, request: RequestHead): Flight | undefined {
+    const flight = this.running(key, request, 0)
+    return flight?.isPending === false ? flight : undefined
+  }
+
   /** Sets out. */
   start(
     route: Route,

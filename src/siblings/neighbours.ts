@@ -103,6 +103,7 @@ export class Neighbours implements Source {
       // It asked the origin in vain. The road from here may be another one.
       break
     }
+    manner.onOrigin?.()
     const response = await this.#fromOrigin(request, signal, manner)
     return isOwn ? response : { ...response, copy: { isHot: true } }
   }

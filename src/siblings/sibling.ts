@@ -18,8 +18,10 @@ import { Standing } from './standing.ts'
 const SILENCE_MS = 1_500
 /** Who is asked for what it has needs no time. */
 const PROBE_SILENCE_MS = 250
+/** So often this node looks whether it is awake itself while it waits. */
+const PATIENCE_STEPS = 10
 /** Who looks at the clock so much later than it meant to has heard nobody meanwhile. */
-const DEAF_MS = 100
+const DEAF_MS = 25
 
 export interface SiblingContext {
   readonly dispatcher: Dispatcher
@@ -196,19 +198,32 @@ export class Sibling {
   }
 }
 
-/** Calls `late` after so long, unless it was ended before. What came while this node itself stood still is heard first. */
+/**
+ * Calls `late` after so long, unless it was ended before. Time in which this node itself stood still, or shared a machine
+ * that has too much to do, does not count, up to as much again; and what has come meanwhile is heard first.
+ */
 function waiting(ms: number, late: () => void): { end(): void } {
-  let dueAt = performance.now() + ms
+  const stepMs = ms / PATIENCE_STEPS
+  const startedAt = performance.now()
+  let left = PATIENCE_STEPS
+  let dueAt = startedAt + stepMs
+  let isEnded = false
   const look = (): void => {
-    if (performance.now() - dueAt < DEAF_MS) {
-      late()
-      return
-    }
-    dueAt = performance.now() + ms
-    timer = setTimeout(look, ms)
+    const now = performance.now()
+    const wasDeaf = now - dueAt >= DEAF_MS && now - startedAt < 2 * ms
+    if (!wasDeaf) left--
+    dueAt = now + stepMs
+    // Timers come before what lies in the sockets: that is read before the last word.
+    if (left > 0) timer = setTimeout(look, stepMs)
+    else setImmediate(() => isEnded || late())
   }
-  let timer = setTimeout(look, ms)
-  return { end: () => clearTimeout(timer) }
+  let timer = setTimeout(look, stepMs)
+  return {
+    end() {
+      isEnded = true
+      clearTimeout(timer)
+    },
+  }
 }
 
 /** It is there, perhaps, and says nothing. */

@@ -31,6 +31,8 @@ export interface Manner {
   readonly urged?: Promise<void> | undefined
   /** The answerer may let it wait; absent: it is to answer at once. */
   readonly held?: Held | undefined
+  /** From now on no sibling is waited for; absent: nobody wants to know. */
+  readonly onOrigin?: (() => void) | undefined
   /** What siblings choose the one by who fills it: the key of what is asked for. Absent: no sibling is asked. */
   readonly key?: string | undefined
 }

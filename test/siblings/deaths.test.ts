@@ -24,6 +24,29 @@ test('when the owner is not there its runner-up fills, and the origin is asked o
   assert.equal((await second.stats()).peers?.requests, 1)
 })
 
+test('what a stand-in asks the origin in place of a dead owner is walked along with by its siblings', async (t) => {
+  const held = barrier()
+  const origin = await openOrigin(t, async (_, response) => {
+    await held.opened
+    reply(response, 'a body', KEPT)
+  })
+  const { nodes, ranked, ownedBy } = await openSiblings(t, 3, { origins: [origin.url] })
+  const [dead] = nodes
+  assert.ok(dead)
+  const target = ownedBy(dead, origin.url)
+  const [, second, third] = ranked(origin.url + target)
+  assert.ok(second && third)
+  dead.link.cut()
+  // The stand-in has asked the owner in vain, and waits for no sibling any more.
+  const first = get(second.url + target)
+  await origin.reached(1)
+  const other = get(third.url + target)
+  await until(async () => (await second.stats()).waiting === 2, 'the request of the third walks with it')
+  held.open()
+  for (const answer of await Promise.all([first, other])) assert.equal(answer.body.toString(), 'a body')
+  assert.equal(origin.count(), 1)
+})
+
 test('who failed is left alone: the next requests do not try it', async (t) => {
   const origin = await openOrigin(t, (_, response) => reply(response, 'a body', KEPT))
   const { nodes, ranked, ownedBy } = await openSiblings(t, 2, { origins: [origin.url] })

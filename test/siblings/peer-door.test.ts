@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test'
 import { PeerAuth } from '../../src/siblings/peer-auth.ts'
 import { objectPath, routeIdOf } from '../../src/siblings/peer-message.ts'
 import { ALGORITHM } from '../../src/siblings/rendezvous.ts'
+import { barrier, until } from '../support/barrier.ts'
 import { get, type Response } from '../support/client.ts'
 import { openOrigin, reply, type TestOrigin } from '../support/origin.ts'
 import { openSiblings, SECRET, type TestSibling } from '../support/relais-siblings.ts'
@@ -86,6 +87,33 @@ test('a probe is answered from store or with a no at once, and the origin is not
   assert.equal(origin.count(), 0)
   await asSibling(node, origin)
   assert.equal((await asSibling(node, origin, probe)).status, 200)
+})
+
+test('a probe walks with what is on its way from the origin as soon as its head is here', async (t) => {
+  const rest = barrier()
+  const origin = await openOrigin(t, (_, response) => {
+    response.writeHead(200, { ...KEPT, 'content-length': 8 })
+    response.write('half')
+    void rest.opened.then(() => response.end('half'))
+  })
+  const { nodes } = await openSiblings(t, 2, { origins: [origin.url] })
+  const node = nodes[1]
+  assert.ok(node)
+  const filling = asSibling(node, origin)
+  await until(
+    async () => (await node.stats()).fills === 1 && (await node.stats()).waiting === 0,
+    'its head is here',
+  )
+  const probed = asSibling(node, origin, {
+    role: 'probe',
+    hop: '2',
+    headers: { 'cache-control': 'only-if-cached' },
+  })
+  await until(async () => (await node.stats()).peers?.requests === 2, 'the probe has come')
+  rest.open()
+  for (const { status, body } of await Promise.all([filling, probed]))
+    assert.deepEqual([status, body.toString()], [200, 'halfhalf'])
+  assert.equal(origin.count(), 1)
 })
 
 const REFUSED: readonly (readonly [string, Asked, number, string])[] = [

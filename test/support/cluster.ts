@@ -36,6 +36,8 @@ export interface ClusterOptions {
   /** How many of them start at once; the others are named in the configuration of all, and can be started later. */
   readonly running?: number
   readonly origins: readonly string[]
+  /** False: siblings reach each other directly, past the process of the test, which may be busy; none can be cut off. */
+  readonly canBeCutOff?: boolean
   /** What else stands in every configuration file. */
   readonly file?: Record<string, unknown>
   /** What else stands in its `cluster`. */
@@ -44,7 +46,7 @@ export interface ClusterOptions {
 
 /** All processes are ended when the test is. Settles when those that are to run know of one another. */
 export async function openCluster(t: TestContext, options: ClusterOptions): Promise<readonly ClusterNode[]> {
-  const { nodes: count, running = count } = options
+  const { nodes: count, running = count, canBeCutOff = true } = options
   const folder = mkdtempSync(join(tmpdir(), 'relais-cluster-'))
   const ids = Array.from({ length: count }, (_, index) => `node-${index + 1}`)
   const ports = new Map<string, { viewers: number; siblings: number }>()
@@ -53,7 +55,9 @@ export async function openCluster(t: TestContext, options: ClusterOptions): Prom
   const roads = new Map<string, Map<string, Road>>()
   for (const from of ids) {
     const leading = new Map<string, Road>()
-    for (const [to, { siblings }] of ports) if (to !== from) leading.set(to, await openRoad(t, siblings))
+    for (const [to, { siblings }] of ports) {
+      if (to !== from) leading.set(to, canBeCutOff ? await openRoad(t, siblings) : streetTo(siblings))
+    }
     roads.set(from, leading)
   }
   const nodes = ids.map((id) => nodeOf(id, { folder, ports, roads, options }))
@@ -64,6 +68,14 @@ export async function openCluster(t: TestContext, options: ClusterOptions): Prom
   await Promise.all(nodes.slice(0, running).map((node) => node.start()))
   await acquainted(nodes.slice(0, running))
   return nodes
+}
+
+/** Nothing stands on it that could cut it. */
+function streetTo(port: number): Road {
+  const refuse = (): never => {
+    throw new Error('expected canBeCutOff, to cut a node off')
+  }
+  return { port, cut: refuse, mend: refuse }
 }
 
 /** Waits until each of these takes all others of them for owners. */

@@ -116,7 +116,7 @@ test(
       response.write(body.subarray(0, body.length / 2))
       void half.opened.then(() => response.end(body.subarray(body.length / 2)))
     })
-    const nodes = await openCluster(t, { nodes: 4, origins: [origin.url] })
+    const nodes = await openCluster(t, { nodes: 4, canBeCutOff: false, origins: [origin.url] })
     const viewers = Array.from({ length: 1000 }, (_, index) =>
       openViewer(`${nodes[index % 4]?.url}/live/1.ts`, { keep: index < 8 }),
     )
