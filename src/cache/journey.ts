@@ -10,7 +10,6 @@ import type { Variant } from '../rfc/vary.ts'
 import type { Notes } from '../store/notes.ts'
 import type { CacheKey, Sliced, Store, StoredHead, StoredResponse } from '../store/store.ts'
 import type { Held, UpstreamResponse } from '../upstream/source.ts'
-import type { Hops } from './fill-key.ts'
 import type { NamedDocuments } from './named-documents.ts'
 import type { SliceOptions } from './options.ts'
 import type { PrefetchOptions } from './prefetch/options.ts'
@@ -117,8 +116,8 @@ export interface Order {
   readonly held?: HeldFill | undefined
   /** Settles when somebody in a hurry waits for it; absent: nobody joins. */
   readonly urged?: Promise<void> | undefined
-  /** How many siblings it waits for; absent: nobody asks. */
-  readonly hops?: Hops | undefined
+  /** Told when it sets out, and then when it is the origin's turn, so that it is known how many siblings it waits for; absent: nobody asks. */
+  readonly hops?: { setOut(): () => void } | undefined
   /** Nobody asked for it yet: it is asked for without anyone's credentials. */
   readonly isAhead?: boolean
 }
