@@ -116,8 +116,8 @@ export interface Order {
   readonly held?: HeldFill | undefined
   /** Settles when somebody in a hurry waits for it; absent: nobody joins. */
   readonly urged?: Promise<void> | undefined
-  /** How many siblings it waits for; absent: nobody asks. */
-  readonly hops?: { readonly now: number } | undefined
+  /** Told when it sets out, and then when it is the origin's turn, so that it is known how many siblings it waits for; absent: nobody asks. */
+  readonly hops?: { setOut(): () => void } | undefined
   /** Nobody asked for it yet: it is asked for without anyone's credentials. */
   readonly isAhead?: boolean
 }

@@ -22,7 +22,7 @@ export interface PeerFront {
   drain(timeoutMs: number): Promise<void>
 }
 
-type PeerDesk = Pick<NewsDesk, 'answer'>
+type PeerDesk = Pick<NewsDesk, 'answer' | 'mayRead'>
 
 /**
  * Objects are answered without routing, as hits of viewers are: a city's sibling traffic is one long row of them. All else
@@ -59,6 +59,14 @@ export function openPeerFront(door: PeerDoor, logger: FastifyBaseLogger, desk: P
         })
         door.answer(message, response)
       }),
+  })
+  app.addHook('onRequest', async ({ method, raw }, reply) => {
+    if (method === 'GET' || desk.mayRead(raw.headers)) return undefined
+    const answer = await desk.answer({ method, target: raw.url ?? '', fields: raw.headers, body: '' })
+    return reply
+      .code(answer.status)
+      .headers({ ...answer.fields, connection: 'close' })
+      .send(answer.body)
   })
   app.removeAllContentTypeParsers()
   // Signed as it came, so read as text, whatever it calls itself.

@@ -18,6 +18,7 @@ import type { Positions } from './purge-log.ts'
 import type { Roster } from './roster.ts'
 import { loadOf, type SiblingState } from './sibling-state.ts'
 import { describeSiblings, type SiblingStats } from './sibling-stats.ts'
+import { Strangers } from './strangers.ts'
 import { Troubles } from './troubles.ts'
 import { DnsWhereabouts, expectedOf, type Records, selfOf, systemRecords } from './whereabouts.ts'
 
@@ -92,13 +93,16 @@ export class Cluster {
       book.distrust()
     })
     this.#acknowledgements = new Acknowledgements(() => this.#positionsOfLive())
+    const strangers = new Strangers()
+    const nameOf = (peer: string | undefined): string =>
+      peer !== undefined && this.#roster.knownOf(peer) !== undefined ? peer : strangers.nameOf(peer)
     this.desk = new NewsDesk({
       auth: this.auth,
       book,
       own: () => this.#own(),
       onAsked: (peer) => this.#askedBy.get(peer)?.(),
       onRefused: (peer, reason) =>
-        this.#troubles.say(`a message that says it is from ${peer ?? 'nobody'} is refused: it is ${reason}`),
+        this.#troubles.say(`a message that says it is from ${nameOf(peer)} is refused: it is ${reason}`),
     })
     const { records = systemRecords() } = context
     const onTrouble = this.#troubles.say

@@ -54,6 +54,11 @@ export class NewsDesk {
     this.#context = context
   }
 
+  /** Whether the body of a question with these fields is to be read: else four megabytes lie here for anyone who asks. */
+  mayRead(fields: PeerLetter['fields']): boolean {
+    return this.#context.auth.mayBeGenuine(textOf(fields[AUTH_FIELD]))
+  }
+
   /** Never rejects. What is not signed gets 403, and no word more. */
   async answer(letter: PeerLetter): Promise<PeerReply> {
     const { auth, onRefused } = this.#context

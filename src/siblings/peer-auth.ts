@@ -10,6 +10,9 @@ import { Nonces } from './nonces.ts'
 
 export const AUTH_FIELD = 'relais-auth'
 
+/** Of the field on requests: key id, time, nonce, HMAC. */
+const FORM = /^v1 ([0-9a-f]{8}) ([0-9]{1,12}) ([\w-]{1,40}) ([\w-]{43})$/
+
 /** Clocks of siblings may be so far apart, in either direction. */
 const WINDOW_MS = 30_000
 
@@ -87,10 +90,16 @@ export class PeerAuth {
     return { value: `v1 ${this.#own.id} ${seconds} ${nonce} ${mac.toString('base64url')}`, nonce }
   }
 
+  /** Whether it may be worth reading what was signed: false for who does not know which secret is in use, and for what is late. */
+  mayBeGenuine(value: string | undefined): boolean {
+    const [, id = '', written = ''] = FORM.exec(value ?? '') ?? []
+    return this.#accepted.has(id) && Math.abs(this.#clock() - Number(written) * 1000) <= WINDOW_MS
+  }
+
   /** A genuine request is so once: the second time it is `replayed`. */
   verify(value: string | undefined, request: PeerRequest): PeerVerdict {
     if (value === undefined) return { kind: 'refused', reason: 'unsigned' }
-    const match = /^v1 ([0-9a-f]{8}) ([0-9]{1,12}) ([\w-]{1,40}) ([\w-]{43})$/.exec(value)
+    const match = FORM.exec(value)
     if (match === null) return { kind: 'refused', reason: 'malformed' }
     const [, id = '', written = '', nonce = '', mac = ''] = match
     const key = this.#accepted.get(id)

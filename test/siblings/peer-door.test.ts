@@ -1,9 +1,11 @@
 /** The internal listener: whom it answers, what it refuses, and what viewers have no say in. */
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { PeerAuth } from '../../src/siblings/peer-auth.ts'
 import { objectPath, routeIdOf } from '../../src/siblings/peer-message.ts'
 import { ALGORITHM } from '../../src/siblings/rendezvous.ts'
+import { Strangers } from '../../src/siblings/strangers.ts'
 import { barrier, until } from '../support/barrier.ts'
 import { get, type Response } from '../support/client.ts'
 import { openOrigin, reply, type TestOrigin } from '../support/origin.ts'
@@ -206,4 +208,23 @@ test('what the origin says in the name of siblings reaches neither siblings nor 
   assert.equal((await get(asker.url + target)).body.toString(), 'a body')
   assert.equal(origin.count(), 1)
   assert.equal((await asker.stats()).memory.entries, 0)
+})
+
+test('the body of news that nobody of the cluster signed is not read, and made-up names do not fill the log', async (t) => {
+  const { node } = await open(t)
+  const url = new URL(`${node.peerUrl}/-/peer/v1/purges`)
+  // It promises a megabyte and sends none of it: who waits for that never answers.
+  const head = `POST ${url.pathname} HTTP/1.1\r\nhost: a\r\nrelais-peer: x\r\ncontent-length: 1000000\r\n\r\n`
+  const answer = await new Promise<string>((resolve, reject) => {
+    const socket = connect(Number(url.port), url.hostname, () => socket.write(head))
+    let text = ''
+    socket.on('data', (chunk) => {
+      text += String(chunk)
+    })
+    socket.on('close', () => resolve(text)).on('error', reject)
+  })
+  assert.match(answer, /^HTTP\/1\.1 403 /)
+  const strangers = new Strangers()
+  const names = Array.from({ length: 1_000 }, (_, index) => strangers.nameOf(`x${index}`))
+  assert.equal(new Set(names).size, 33)
 })
