@@ -6,25 +6,14 @@ import { until } from '../support/barrier.ts'
 import { get } from '../support/client.ts'
 import { openOrigin, reply, type TestOrigin } from '../support/origin.ts'
 import { openTestRelais, type TestRelais } from '../support/relais.ts'
+import { HLS_TYPE, partsPlaylist } from './support/parts-playlist.ts'
 
 const PLAYLIST = '/p.m3u8'
-const TYPE = { 'content-type': 'application/vnd.apple.mpegurl' }
 const HINT = '#EXT-X-PRELOAD-HINT:TYPE=MAP,URI="ad-init.mp4"'
 const PART_HINT = '#EXT-X-PRELOAD-HINT:TYPE=PART,URI="13.1.m4s"'
 
-/** Segments 10 to 12 are whole. */
 function playlist(...more: readonly string[]): string {
-  return [
-    '#EXTM3U',
-    '#EXT-X-TARGETDURATION:2',
-    '#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.5',
-    '#EXT-X-PART-INF:PART-TARGET=0.5',
-    '#EXT-X-MEDIA-SEQUENCE:10',
-    '#EXT-X-MAP:URI="init.mp4"',
-    ...[10, 11, 12].flatMap((sequence) => ['#EXTINF:2,', `${sequence}.m4s`]),
-    ...more,
-    '',
-  ].join('\n')
+  return partsPlaylist(more, ['#EXT-X-MAP:URI="init.mp4"'])
 }
 
 interface Scene {
@@ -44,7 +33,7 @@ async function open(t: TestContext): Promise<Scene> {
   const freed: string[] = []
   const origin = await openOrigin(t, (request, response) => {
     const { url = '' } = request
-    if (url.startsWith(PLAYLIST)) return reply(response, shown, TYPE)
+    if (url.startsWith(PLAYLIST)) return reply(response, shown, HLS_TYPE)
     held.set(url, response)
     return request.socket.on('close', () => freed.push(url))
   })

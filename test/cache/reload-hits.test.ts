@@ -5,26 +5,11 @@ import { get } from '../support/client.ts'
 import { type Handler, openOrigin, reply } from '../support/origin.ts'
 import { openTestRelais } from '../support/relais.ts'
 import { isHit, ON } from './support/ahead.ts'
-
-const TYPE = { 'content-type': 'application/vnd.apple.mpegurl' }
-
-/** Segments 10 to 12 are whole, and so many parts of 13 are made. */
-function playlist(parts: number): string {
-  return [
-    '#EXTM3U',
-    '#EXT-X-TARGETDURATION:2',
-    '#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.5',
-    '#EXT-X-PART-INF:PART-TARGET=0.5',
-    '#EXT-X-MEDIA-SEQUENCE:10',
-    ...[10, 11, 12].flatMap((sequence) => ['#EXTINF:2,', `${sequence}.m4s`]),
-    ...Array.from({ length: parts }, (_, part) => `#EXT-X-PART:DURATION=0.5,URI="13.${part}.m4s"`),
-    '',
-  ].join('\n')
-}
+import { HLS_TYPE, playlistWithParts } from './support/parts-playlist.ts'
 
 test('a playlist that is reloaded part by part is renewed by that alone, and any other before it is stale', async (t) => {
-  const headers = { ...TYPE, 'cache-control': 'max-age=4' }
-  const origin = await openOrigin(t, (_request, response) => reply(response, playlist(1), headers))
+  const headers = { ...HLS_TYPE, 'cache-control': 'max-age=4' }
+  const origin = await openOrigin(t, (_request, response) => reply(response, playlistWithParts(1), headers))
   const relais = await openTestRelais(t, { origins: [origin.url], file: ON })
   const requests = async (): Promise<number> => (await relais.stats()).origin.requests
   for (const name of ['p', 'q']) await get(`${relais.url}/${name}.m3u8`)
@@ -42,10 +27,10 @@ const PART = `${PLAYLIST}?_HLS_msn=13&_HLS_part=0`
 
 /** Has so many parts, and wants to be asked each time. */
 function unkept(parts: number, cacheControl: string): Handler {
-  const headers = { ...TYPE, 'cache-control': cacheControl, etag: `"${parts}"` }
+  const headers = { ...HLS_TYPE, 'cache-control': cacheControl, etag: `"${parts}"` }
   return (request, response) => {
     if (request.headers['if-none-match'] === `"${parts}"`) response.writeHead(304, headers).end()
-    else reply(response, playlist(parts), headers)
+    else reply(response, playlistWithParts(parts), headers)
   }
 }
 
@@ -58,12 +43,12 @@ for (const cacheControl of ['no-cache', 'max-age=0, must-revalidate', 'max-age=0
     relais.clock.advance(500)
     origin.answer(unkept(1, cacheControl))
     for (let viewer = 0; viewer < 5; viewer++) {
-      assert.equal(await reload(), playlist(1))
+      assert.equal(await reload(), playlistWithParts(1))
       relais.clock.advance(99)
     }
     assert.equal(origin.count(), 2, 'one request a part')
     relais.clock.advance(5)
-    for (let viewer = 0; viewer < 5; viewer++) assert.equal(await reload(), playlist(1))
+    for (let viewer = 0; viewer < 5; viewer++) assert.equal(await reload(), playlistWithParts(1))
     assert.equal(origin.count(), 3, 'confirmed once, it is recent again')
     const { target, headers } = origin.asked[2] ?? {}
     assert.deepEqual([target, headers?.['if-none-match']], [PLAYLIST, '"1"'])

@@ -4,31 +4,16 @@ import { type TestContext, test } from 'node:test'
 import { get } from '../support/client.ts'
 import { type Handler, openOrigin, reply, type TestOrigin } from '../support/origin.ts'
 import { openTestRelais, type TestRelais } from '../support/relais.ts'
+import { HLS_TYPE, playlistWithParts } from './support/parts-playlist.ts'
 
-const TYPE = { 'content-type': 'application/vnd.apple.mpegurl' }
-
-/** Segments 10 to 12 are whole, and so many parts of 13 are made. */
-function playlist(parts: number): string {
-  return [
-    '#EXTM3U',
-    '#EXT-X-TARGETDURATION:2',
-    '#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.5',
-    '#EXT-X-PART-INF:PART-TARGET=0.5',
-    '#EXT-X-MEDIA-SEQUENCE:10',
-    ...[10, 11, 12].flatMap((sequence) => ['#EXTINF:2,', `${sequence}.m4s`]),
-    ...Array.from({ length: parts }, (_, part) => `#EXT-X-PART:DURATION=0.5,URI="13.${part}.m4s"`),
-    '',
-  ].join('\n')
-}
-
-const page: Handler = (_request, response) => reply(response, '<html>sorry</html>', TYPE)
+const page: Handler = (_request, response) => reply(response, '<html>sorry</html>', HLS_TYPE)
 
 const SPOILT: readonly (readonly [string, Handler, string])[] = [
   ['a page in place of a playlist', page, 'BAD_MANIFEST'],
   [
     'a playlist that breaks off',
     (_request, response) => {
-      response.writeHead(200, { ...TYPE, 'content-length': '400' })
+      response.writeHead(200, { ...HLS_TYPE, 'content-length': '400' })
       response.write('#EXTM3U\n', () => response.destroy())
     },
     'RESPONSE_INCOMPLETE',
@@ -48,13 +33,13 @@ async function open(t: TestContext, one: Handler, two: Handler): Promise<House> 
 }
 
 const whole: Handler = (request, response) =>
-  reply(response, playlist(request.url?.includes('part=0') === true ? 1 : 0), TYPE)
+  reply(response, playlistWithParts(request.url?.includes('part=0') === true ? 1 : 0), HLS_TYPE)
 
 for (const [what, spoilt, error] of SPOILT) {
   test(`for ${what} the next origin is asked, and the first one last for a while`, async (t) => {
     const { one, two, relais } = await open(t, spoilt, whole)
     const { status, body } = await get(`${relais.url}/p.m3u8`)
-    assert.deepEqual([status, body.toString()], [200, playlist(0)])
+    assert.deepEqual([status, body.toString()], [200, playlistWithParts(0)])
     await get(`${relais.url}/other.m3u8`)
     assert.deepEqual([one.count(), two.count()], [1, 2])
     relais.clock.advance(6_001)
@@ -70,7 +55,7 @@ for (const [what, spoilt, error] of SPOILT) {
     relais.clock.advance(500)
     const target = '/p.m3u8?_HLS_msn=13&_HLS_part=0'
     const { status, body } = await get(relais.url + target)
-    assert.deepEqual([status, body.toString()], [200, playlist(1)])
+    assert.deepEqual([status, body.toString()], [200, playlistWithParts(1)])
     assert.deepEqual([one.count(), two.count()], [2, 1])
     assert.equal(two.count(target), 1)
   })
@@ -88,11 +73,11 @@ for (const [what, spoilt, error] of SPOILT) {
 
 test('for a page in place of a playlist that is for one viewer the next origin is asked as well', async (t) => {
   const alone: Handler = (_request, response) =>
-    reply(response, playlist(0), { ...TYPE, 'cache-control': 'no-store' })
+    reply(response, playlistWithParts(0), { ...HLS_TYPE, 'cache-control': 'no-store' })
   const { one, two, relais } = await open(t, alone, alone)
   await get(`${relais.url}/p.m3u8`)
   one.answer(page)
   const { status, body } = await get(`${relais.url}/p.m3u8`)
-  assert.deepEqual([status, body.toString()], [200, playlist(0)])
+  assert.deepEqual([status, body.toString()], [200, playlistWithParts(0)])
   assert.deepEqual([one.count(), two.count()], [2, 1])
 })

@@ -4,6 +4,7 @@ import { Agent, get as httpGet } from 'node:http'
 import { test } from 'node:test'
 import { openOrigin, reply } from '../support/origin.ts'
 import { openSiblings } from '../support/relais-siblings.ts'
+import { zipf } from '../support/zipf.ts'
 
 const OBJECTS = 20_000
 const REQUESTS = 15_000
@@ -22,27 +23,6 @@ function numbers(seed: number): () => number {
   }
 }
 
-/** Ranks of objects, the most popular one first and most often. */
-function zipf(random: () => number): () => number {
-  const sums: number[] = []
-  let sum = 0
-  for (let rank = 1; rank <= OBJECTS; rank++) {
-    sum += rank ** -EXPONENT
-    sums.push(sum)
-  }
-  return () => {
-    const wanted = random() * sum
-    let low = 0
-    let high = OBJECTS - 1
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((sums[middle] ?? 0) < wanted) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
-}
-
 test('15,000 requests for 20,000 objects at four nodes cost the origin one request an object', async (t) => {
   const origin = await openOrigin(t, (request, response) =>
     reply(response, `body of ${request.url}`, { 'cache-control': 'max-age=86400', etag: `"${request.url}"` }),
@@ -53,7 +33,7 @@ test('15,000 requests for 20,000 objects at four nodes cost the origin one reque
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE })
   t.after(() => agent.destroy())
   const random = numbers(20_001)
-  const next = zipf(random)
+  const next = zipf(OBJECTS, EXPONENT, random)
   const wrong: string[] = []
   const distinct = new Set<string>()
   const ask = (): Promise<void> => {

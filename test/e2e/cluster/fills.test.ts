@@ -6,6 +6,7 @@ import { barrier, until } from '../../support/barrier.ts'
 import { acquainted, type ClusterNode, openCluster } from '../../support/cluster.ts'
 import { openOrigin, reply } from '../../support/origin.ts'
 import { openViewer } from '../../support/viewer.ts'
+import { zipf } from '../../support/zipf.ts'
 
 const OBJECTS = 20_000
 const REQUESTS = 15_000
@@ -19,27 +20,6 @@ function randomFrom(seed: number): () => number {
   return () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
     return state / 2 ** 32
-  }
-}
-
-/** As viewers ask: the object of rank r is wanted 1/r as often as the first. */
-function zipf(random: () => number): () => number {
-  const upTo = new Float64Array(OBJECTS)
-  let sum = 0
-  for (let rank = 0; rank < OBJECTS; rank++) {
-    sum += 1 / (rank + 1)
-    upTo[rank] = sum
-  }
-  return () => {
-    const wanted = random() * sum
-    let low = 0
-    let high = OBJECTS - 1
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((upTo[middle] ?? 0) < wanted) low = middle + 1
-      else high = middle
-    }
-    return low
   }
 }
 
@@ -83,7 +63,7 @@ test(
     const four = nodes.slice(0, 4)
     const random = randomFrom(4)
     const asked = new Set<number>()
-    const draw = zipf(random)
+    const draw = zipf(OBJECTS, 1, random)
     const next = (): number => {
       const object = draw()
       asked.add(object)
