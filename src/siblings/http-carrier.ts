@@ -1,10 +1,11 @@
 /** News by HTTP, from each sibling to each: its state is asked for each second, purges are pushed and asked for. */
+import { isRecord } from '../purge/purge-rule.ts'
 import type { Carrier, CarrierEvents, CarrierHealth, Whereabouts } from './carrier.ts'
 import { BATCH_BYTES, PURGES_PATH, PURGES_SINCE_PATH, STATE_PATH } from './news-desk.ts'
 import type { PeerCaller } from './peer-call.ts'
 import type { PurgeBook } from './purge-book.ts'
 import type { Positions } from './purge-log.ts'
-import { isRecord, readBatch, readPositions } from './wire-values.ts'
+import { readBatch, readPositions } from './wire-values.ts'
 
 /** Who takes longer is silent. */
 const STATE_TIMEOUT_MS = 1_000

@@ -1,6 +1,8 @@
 /** News by NATS: states on one subject, purges in one stream. While no server is there, all stays as it was. */
+
 import { setTimeout as pause } from 'node:timers/promises'
 import type { NatsConnection } from '@nats-io/transport-node'
+import { isRecord } from '../purge/purge-rule.ts'
 import type { Carrier, CarrierEvents, CarrierHealth } from './carrier.ts'
 import { NatsLog } from './nats-log.ts'
 import type { NatsOptions } from './options.ts'
@@ -8,7 +10,7 @@ import type { PeerAuth } from './peer-auth.ts'
 import type { PurgeBook } from './purge-book.ts'
 import type { Positions } from './purge-log.ts'
 import { writeState } from './sibling-state.ts'
-import { isRecord, parsed } from './wire-values.ts'
+import { parsed } from './wire-values.ts'
 
 /** JetStream as it is used here is there from 2.9 on. */
 const OLDEST = [2, 9] as const

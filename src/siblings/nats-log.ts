@@ -4,12 +4,14 @@
  * A message is a batch of rules of one issuer, signed by who sent it. What is at or below a position is known and costs
  * nothing; so nobody has to remember how far it has read, and what is told twice does no harm.
  */
+
 import type { ConsumerMessages, JetStreamClient, JetStreamManager, StreamInfo } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
+import { isRecord } from '../purge/purge-rule.ts'
 import type { PeerAuth } from './peer-auth.ts'
 import type { PurgeBook } from './purge-book.ts'
 import type { Positions } from './purge-log.ts'
-import { isRecord, parsed, readBatch } from './wire-values.ts'
+import { parsed, readBatch } from './wire-values.ts'
 
 /** As long as nodes remember purges themselves. */
 const MAX_AGE_NS = 72 * 3_600 * 1e9

@@ -1,10 +1,11 @@
 /** Answers what siblings ask for but content: how this node is, and which purges it knows. */
 
+import { isRecord } from '../purge/purge-rule.ts'
 import { AUTH_FIELD, type PeerAuth } from './peer-auth.ts'
-import { PEER_FIELD } from './peer-call.ts'
+import { PEER } from './peer-message.ts'
 import type { PurgeBook } from './purge-book.ts'
 import { type SiblingState, writeState } from './sibling-state.ts'
-import { isRecord, parsed, readBatch, readPositions } from './wire-values.ts'
+import { parsed, readBatch, readPositions } from './wire-values.ts'
 
 /** GET: the state of this node. */
 export const STATE_PATH = '/-/peer/v1/state'
@@ -42,11 +43,6 @@ export interface NewsDeskContext {
   onRefused(peer: string | undefined, reason: string): void
 }
 
-/** Whether this desk answers for the path. */
-export function isNewsPath(target: string): boolean {
-  return target === STATE_PATH || target === PURGES_PATH || target === PURGES_SINCE_PATH
-}
-
 export class NewsDesk {
   readonly #context: NewsDeskContext
 
@@ -63,7 +59,7 @@ export class NewsDesk {
   async answer(letter: PeerLetter): Promise<PeerReply> {
     const { auth, onRefused } = this.#context
     const { method, target, body } = letter
-    const peer = textOf(letter.fields[PEER_FIELD])
+    const peer = textOf(letter.fields[PEER])
     const request = { method, target, peer: peer ?? '', body }
     const verdict = auth.verify(textOf(letter.fields[AUTH_FIELD]), request)
     if (verdict.kind === 'refused') {

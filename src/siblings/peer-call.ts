@@ -2,10 +2,8 @@
 import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { request as httpsRequest, Agent as SecureAgent } from 'node:https'
 import { AUTH_FIELD, type PeerAuth } from './peer-auth.ts'
+import { PEER } from './peer-message.ts'
 import { parsed } from './wire-values.ts'
-
-/** Who asks. */
-export const PEER_FIELD = 'relais-peer'
 
 /** Of questions and answers. A batch of purges is a megabyte at most. */
 export const MAX_NEWS_BYTES = 4 * 1024 ** 2
@@ -41,7 +39,7 @@ export class PeerCaller {
     const text = body === undefined ? undefined : JSON.stringify(body)
     const { value, nonce } = this.#auth.sign({ method, target, peer: this.#node, body: text })
     const headers = {
-      [PEER_FIELD]: this.#node,
+      [PEER]: this.#node,
       [AUTH_FIELD]: value,
       ...(text === undefined
         ? {}

@@ -12,11 +12,11 @@
 import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { isBadPurge, type PurgeRule, readPurgeRule } from '../purge/purge-rule.ts'
+import { isBadPurge, isRecord, type PurgeRule, readPurgeRule } from '../purge/purge-rule.ts'
 import type { Instant } from '../rfc/heads.ts'
 import { codeOf, type DiskFiles, makeDirectory, unlinkIfThere, writeFully } from '../store/disk/files.ts'
 import type { Positions } from './purge-log.ts'
-import { isRecord, readPositions } from './wire-values.ts'
+import { readPositions } from './wire-values.ts'
 
 /** What one line says. */
 export type PurgeLine =

@@ -1,8 +1,9 @@
 /** What each sibling says of itself once a second, and how that is read: nothing of it is believed before it was looked at. */
+import { isCount, isRecord, shown } from '../purge/purge-rule.ts'
 import type { DeclaredState } from './membership.ts'
 import type { Positions } from './purge-log.ts'
 import { ALGORITHM } from './rendezvous.ts'
-import { isCount, isRecord, readPositions } from './wire-values.ts'
+import { readPositions } from './wire-values.ts'
 
 /** Of all messages between siblings. Another one is not understood, so releases that differ in it are no siblings. */
 export const PROTOCOL = 1
@@ -120,9 +121,4 @@ function isText(value: unknown): value is string {
 
 function isAddress(value: unknown): value is string {
   return isText(value) && /^https?:\/\/[^\s/?#@]+$/.test(value) && URL.canParse(value)
-}
-
-function shown(value: unknown): string {
-  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? typeof value)
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text
 }

@@ -1,15 +1,11 @@
 /** Reads the values that siblings tell each other, of which none is believed before it was looked at. */
-import { isBadPurge, type PurgeRule, readPurgeRule } from '../purge/purge-rule.ts'
+import { isBadPurge, isCount, isRecord, type PurgeRule, readPurgeRule } from '../purge/purge-rule.ts'
 import type { Positions, PurgeBatch } from './purge-log.ts'
 
 /** No node has more issuers than that to tell of, twice what one keeps. */
 const MAX_POSITIONS = 2_000
 
 const ISSUER = /^[A-Za-z][A-Za-z0-9._:-]{0,127}$/
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
 
 /** Undefined: it is none. */
 export function readPositions(value: unknown): Positions | undefined {
@@ -33,10 +29,6 @@ export function readBatch(value: unknown): PurgeBatch | undefined {
     rules.push(rule)
   }
   return floors === undefined ? undefined : { floors, rules }
-}
-
-export function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 
 /** Undefined: there is no JSON in it. */

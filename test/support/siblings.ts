@@ -6,7 +6,8 @@ import type { TestContext } from 'node:test'
 import type { PurgeRule } from '../../src/purge/purge-rule.ts'
 import { Cluster, type ClusterContext } from '../../src/siblings/cluster.ts'
 import type { ClusterOptions } from '../../src/siblings/options.ts'
-import { MAX_NEWS_BYTES, PEER_FIELD, readText } from '../../src/siblings/peer-call.ts'
+import { MAX_NEWS_BYTES, readText } from '../../src/siblings/peer-call.ts'
+import { PEER } from '../../src/siblings/peer-message.ts'
 import { PurgeBook } from '../../src/siblings/purge-book.ts'
 import { until } from './barrier.ts'
 import { type TestClock, testClock } from './clock.ts'
@@ -120,7 +121,7 @@ export async function openTestNode(t: TestContext, setting: TestNodeSetting): Pr
   })
   server.on('request', async (message, response) => {
     const { method = '', url: target = '', headers } = message
-    if (cut.has(id) || cut.has(String(headers[PEER_FIELD]))) return void message.socket.destroy()
+    if (cut.has(id) || cut.has(String(headers[PEER]))) return void message.socket.destroy()
     asked.push(target)
     const body = await readText(message, MAX_NEWS_BYTES)
     const reply = await cluster.desk.answer({ method, target, fields: headers, body })

@@ -1,4 +1,5 @@
 /** How the purges in force are noted, so that a restart does not bring back what they cover. */
+import { isCount } from '../../purge/purge-rule.ts'
 import type { Held, Mark, Rules } from './rules.ts'
 
 /** So many values stand in one line, when all are written anew. */
@@ -55,8 +56,4 @@ function heldOf(value: unknown): Held | undefined {
   if (what === undefined || typeof text !== 'string' || typeof isSoft !== 'boolean' || !isCount(mark))
     return undefined
   return { what, value: text, isSoft, mark }
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
