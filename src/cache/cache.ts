@@ -8,6 +8,7 @@ import type { CacheKey, StoredHead, StoredResponse } from '../store/store.ts'
 import type { Answer, PassedAnswer, StoredAnswer } from './answer.ts'
 import { begun } from './beginning.ts'
 import { Codings } from './codings.ts'
+import type { CutThrough, Taker } from './cut-through.ts'
 import { decide, type Verdict } from './decide.ts'
 import { Forgetting } from './forgetting.ts'
 import { Groups } from './groups.ts'
@@ -31,6 +32,7 @@ import { Walks } from './walks.ts'
 import { writtenKeys } from './written.ts'
 
 export type { Answer, Outcome, PassedAnswer, StoredAnswer } from './answer.ts'
+export type { CutThrough, PassingAnswer, Taker } from './cut-through.ts'
 
 /** How often a request looks again when what it waited for turned out to be for others. */
 const MAX_LOOKS = 16
@@ -66,7 +68,9 @@ export class Cache {
     const arrivalOf = (target: string): Promise<void> | undefined => this.prefetch.arrivalOf(target)
     this.#context = { ...fenced, slices: this.#slices, guard, named, arrivalOf }
     this.#groups = new Groups(context.clock())
-    this.#walks = new Walks(this.#context, this.#groups)
+    this.#walks = new Walks(this.#context, this.#groups, (route, request, head, now) =>
+      this.prefetch.asked(route, request, head, now),
+    )
     this.#forgetting = new Forgetting(this.#context, this.#walks)
     this.#recollection = new Recollection(fenced, guard)
     this.#reloads = new Reloads({
@@ -130,20 +134,42 @@ export class Cache {
   }
 
   /**
+   * Has what lies at a sibling, and is not to be kept here, pass to the one viewer who asks for it; to be asked where there is
+   * nothing `immediate`. Undefined: nothing was done, ask `answer`.
+   */
+  cutThrough(route: Route, request: RequestHead, taker: Taker): CutThrough | undefined {
+    const key = cacheKey(route, request.target)
+    if (isReload(request) || this.#context.store.has(key)) return undefined
+    return this.#walks.cutThrough(route, key, request, taker)
+  }
+
+  /**
    * Answers from store, or from upstream. Rejects with a RelaisError where there is no answer, with the signal's reason
    * when the viewer leaves, and with anything else only through a fault of ours: then the plain proxy can still try.
-   * `held`: the origin is expected to hold the request.
+   * `held`: the origin is expected to hold the request. `before`: what it began with, when it was handed over.
    */
-  async answer(route: Route, request: RequestHead, signal: AbortSignal, held?: HeldFill): Promise<Answer> {
+  async answer(
+    route: Route,
+    request: RequestHead,
+    signal: AbortSignal,
+    held?: HeldFill,
+    before?: CutThrough,
+  ): Promise<Answer> {
     if (loops(request.fields, this.#context.node)) throw new RelaisError('LOOP')
     const answer = isReload(request)
       ? await this.#reloads.answer(route, request, signal, (plain) => this.#answer(route, plain, signal))
-      : await this.#answer(route, request, signal, held)
+      : await this.#answer(route, request, signal, held, before)
     if (answer.kind === 'passed' || route.home !== undefined) return answer
     return { ...answer, stored: await this.#codings.coded(answer.stored, request) }
   }
 
-  async #answer(route: Route, request: RequestHead, signal: AbortSignal, held?: HeldFill): Promise<Answer> {
+  async #answer(
+    route: Route,
+    request: RequestHead,
+    signal: AbortSignal,
+    held?: HeldFill,
+    before?: CutThrough,
+  ): Promise<Answer> {
     const key = cacheKey(route, request.target)
     let collapsed: false | undefined
     for (let look = 1; ; look++) {
@@ -177,14 +203,9 @@ export class Cache {
           // Of siblings: what comes from the origin is here as soon as its head is.
           const coming = route.home === undefined ? undefined : this.#walks.coming(key, request)
           const walk = {
-            route,
-            key,
-            request,
-            fwd: 'uri-miss',
-            fallback: undefined,
-            signal,
-            collapsed,
-          } as const
+            ...{ route, key, request, signal, collapsed },
+            ...{ fwd: 'uri-miss' as const, fallback: undefined },
+          }
           const walked = coming === undefined ? undefined : await this.#walks.walk(walk, coming, 'follower')
           if (walked?.kind !== 'stored') throw new RelaisError('ONLY_IF_CACHED')
           const answer = await begun(this.#slices, this.#context, route, request, walked, signal)
@@ -207,14 +228,15 @@ export class Cache {
           if (running === undefined && found === undefined && this.#context.store.peek(key, request)) continue
           const flight = running ?? this.#walks.start(route, key, request, toValidate, { held })
           const walk = { route, key, request, fwd, fallback, signal, collapsed }
-          const walked = await this.#walks.walk(walk, flight, running === undefined ? 'leader' : 'follower')
+          const isLeader = running === undefined || running === before?.flight
+          const walked = await this.#walks.walk(walk, flight, isLeader ? 'leader' : 'follower')
           if (walked?.kind === 'stored') this.prefetch.asked(route, request, walked.stored.head, now)
           const answer =
             walked?.kind === 'stored'
               ? await begun(this.#slices, this.#context, route, request, walked, signal)
               : walked
           if (answer !== undefined) return answer
-          if (running !== undefined) collapsed = false
+          if (!isLeader) collapsed = false
         }
       }
     }

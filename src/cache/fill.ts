@@ -3,7 +3,7 @@ import { isRangeLie } from '../errors.ts'
 import { type DocumentKind, documentOf, type MediaKind } from '../media/kind.ts'
 import { omitFields } from '../rfc/connection.ts'
 import { freshnessOf } from '../rfc/freshness.ts'
-import { fieldValue, type ReceivedHead, type ResponseHead } from '../rfc/heads.ts'
+import { declaredLength, fieldValue, type ReceivedHead, type ResponseHead } from '../rfc/heads.ts'
 import type { ByteRange } from '../rfc/range.ts'
 import { type NotStorable, storability, unsharedFields } from '../rfc/storability.ts'
 import { freshen, validatorsOf } from '../rfc/validation.ts'
@@ -57,7 +57,7 @@ async function ask(
   signal: AbortSignal,
   land: () => void,
 ): Promise<Filled> {
-  const { route, stored, held, urged, hops } = order
+  const { route, stored, held, urged, hops, ride } = order
   const whole = shared(route, order.request, context.node)
   const request = opening === undefined ? whole : ranged(whole, opening)
   const validators = stored === undefined ? undefined : validatorsOf(theirs(stored.head))
@@ -65,7 +65,8 @@ async function ask(
   let response: UpstreamResponse
   try {
     const onOrigin = hops?.setOut()
-    const manner = { urgency: urgencyOf(order.request), urged, held, key: whose(order, opening), onOrigin }
+    const urgency = urgencyOf(order.request)
+    const manner = { urgency, urged, held, key: whose(order, opening), onOrigin, ride }
     response = withoutCookies(route, await route.source.fetch(asked, signal, manner))
   } catch (error) {
     if (opening === undefined || !isRangeLie(error)) throw error
@@ -246,7 +247,7 @@ async function receive(
     land()
     return { kind: 'stored', ...kept, fwdStatus: head.status, unshared }
   }
-  const size = declaredSize(head)
+  const size = declaredLength(head.fields)
   if (isCut && size !== undefined && isToBeCut(context, head, size)) {
     const kept = await keepSliced(context, order, stored, 0, size, response, land)
     return { kind: 'stored', ...kept, fwdStatus: head.status, unshared }
@@ -286,11 +287,6 @@ function documentIn(
 /** What came instead of something that nobody asked for yet; that an origin fails it says to everyone. */
 function isRefusedAhead({ isAhead }: Order, { status }: ResponseHead): boolean {
   return isAhead === true && status !== 200 && status < 500
-}
-
-function declaredSize({ fields }: ResponseHead): number | undefined {
-  const length = fields['content-length']
-  return typeof length === 'string' && /^\d{1,15}$/.test(length) ? Number(length) : undefined
 }
 
 function withoutCookies(route: Route, response: UpstreamResponse): UpstreamResponse {

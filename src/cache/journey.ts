@@ -9,7 +9,7 @@ import type { NotStorable } from '../rfc/storability.ts'
 import type { Variant } from '../rfc/vary.ts'
 import type { Notes } from '../store/notes.ts'
 import type { CacheKey, Sliced, Store, StoredHead, StoredResponse } from '../store/store.ts'
-import type { Held, UpstreamResponse } from '../upstream/source.ts'
+import type { Held, Ride, UpstreamResponse } from '../upstream/source.ts'
 import type { NamedDocuments } from './named-documents.ts'
 import type { SliceOptions } from './options.ts'
 import type { PrefetchOptions } from './prefetch/options.ts'
@@ -120,6 +120,8 @@ export interface Order {
   readonly hops?: { setOut(): () => void } | undefined
   /** Nobody asked for it yet: it is asked for without anyone's credentials. */
   readonly isAhead?: boolean
+  /** What it has set out with already (cut-through.ts). */
+  readonly ride?: Ride | undefined
 }
 
 /**

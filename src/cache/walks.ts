@@ -6,6 +6,13 @@ import { GrowingBody } from '../store/growing-body.ts'
 import type { CacheKey, StoredHead, StoredResponse } from '../store/store.ts'
 import { sharedFailure } from '../upstream/declined.ts'
 import type { Answer } from './answer.ts'
+import {
+  type CutThrough,
+  type CutThroughContext,
+  CutThroughs,
+  type Departure,
+  type Taker,
+} from './cut-through.ts'
 import { fill } from './fill.ts'
 import { type Flight, Flights, type Part } from './flights.ts'
 import type { Groups } from './groups.ts'
@@ -30,6 +37,8 @@ export interface Setting {
   readonly isExpected?: () => boolean
   /** The origin holds it until there is something to say. */
   readonly held?: HeldFill | undefined
+  /** It has set out already. */
+  readonly departure?: Departure
 }
 
 /** What takes longer to come than this is, but for those who read it by then, for nobody: it may have no end. */
@@ -41,26 +50,39 @@ export class Walks {
   readonly #groups: Groups
   readonly #flights = new Flights()
   readonly #held = new HeldFlights()
+  readonly #cutThroughs: CutThroughs
   readonly passes = new Passes()
 
-  constructor(context: FillContext, groups: Groups) {
+  /** `onAnswered`: a viewer is given something that is no longer on the road when it comes. */
+  constructor(context: FillContext, groups: Groups, onAnswered: CutThroughContext['onAnswered']) {
     this.#context = context
     this.#groups = groups
+    this.#cutThroughs = new CutThroughs({
+      fill: context,
+      onAnswered,
+      start: (route, key, request, departure) => this.start(route, key, request, undefined, { departure }),
+    })
   }
 
   /** Fills and validations under way. */
   get size(): number {
-    return this.#flights.size
+    return this.#flights.size + this.#cutThroughs.size
   }
 
   /** Viewers who wait for the head of one. */
   get waiting(): number {
-    return this.#flights.waiting
+    return this.#flights.waiting + this.#cutThroughs.waiting
   }
 
   /** Whether anybody is on the road for this key. */
   has(key: CacheKey): boolean {
-    return this.#flights.has(key)
+    return this.#flights.has(key) || this.#cutThroughs.has(key)
+  }
+
+  /** Has one viewer's answer pass through; undefined: it is to be answered as any request. */
+  cutThrough(route: Route, key: CacheKey, request: RequestHead, taker: Taker): CutThrough | undefined {
+    if (this.has(key) || this.passes.has(key, request, this.#context.clock())) return undefined
+    return this.#cutThroughs.begin(route, key, request, taker)
   }
 
   /**
@@ -68,6 +90,7 @@ export class Walks {
    * are with them.
    */
   detach(key: CacheKey, before: Instant): readonly Flight[] {
+    this.#cutThroughs.handOver(key)
     return [key, ...this.#held.keys(key)].flatMap((one) => this.#flights.detach(one, before))
   }
 
@@ -81,6 +104,7 @@ export class Walks {
 
   /** What this key is of is there: that it is missing is from now on said to those alone who asked before. */
   listed(key: CacheKey): readonly Flight[] {
+    this.#cutThroughs.handOver(key)
     const flights = this.#flights.of(key)
     for (const flight of flights) flight.listed()
     return flights
@@ -88,6 +112,7 @@ export class Walks {
 
   /** The same for all keys that are covered. */
   detachCovered(scope: PurgeScope): void {
+    this.#cutThroughs.handOverAll()
     for (const key of this.#flights.keys()) if (covers(scope, key, [])) this.#flights.detach(key)
   }
 
@@ -159,6 +184,7 @@ export class Walks {
 
   /** A flight that a request which comes now may join; see Flights.find. */
   running(key: CacheKey, request: RequestHead, mostHops?: number): Flight | undefined {
+    this.#cutThroughs.handOver(key)
     return this.#flights.find(key, request, (stored) => this.#mayJoin(stored), mostHops)
   }
 
@@ -174,18 +200,18 @@ export class Walks {
     key: CacheKey,
     request: RequestHead,
     stored: StoredResponse | undefined,
-    { isBehind = false, isAhead = false, isExpected, held }: Setting = {},
+    { isBehind = false, isAhead = false, isExpected, held, departure }: Setting = {},
   ): Flight {
     let flight: Flight | undefined
     const isWanted = (): boolean =>
       isBehind || isExpected?.() === true || flight === undefined || flight.isAwaited
     const { clock, fence } = this.#context
-    const mark = fence.depart()
-    const order = { route, key, request, stored, mark, isWanted, held, isAhead }
+    const { mark = fence.depart(), setOutAt = clock(), ride } = departure ?? {}
+    const order = { route, key, request, stored, mark, isWanted, held, isAhead, ride }
     flight = this.#flights.start(
       key,
       (signal, urged) => fill(this.#context, { ...order, urged }, signal),
-      clock(),
+      setOutAt,
     )
     void flight.landed.then(() => fence.arrive(mark))
     const { plainKey, wanted } = held ?? {}
@@ -195,7 +221,7 @@ export class Walks {
 
   /** One validation at a time; who comes meanwhile is served what is stored (RFC 5861 section 3). */
   validateBehind(route: Route, key: CacheKey, request: RequestHead, stored: StoredResponse): void {
-    if (this.#flights.has(key)) return
+    if (this.has(key)) return
     const flight = this.start(route, key, request, stored, { isBehind: true })
     flight.wait('leader', NEVER).then(
       (filled) => {
@@ -208,7 +234,7 @@ export class Walks {
   /** Sets out for what nobody asked for yet; undefined: somebody is under way, or it is for one viewer each. */
   ahead(order: Pick<Order, 'route' | 'key' | 'request'>, signal: AbortSignal): Sent | undefined {
     const { route, key, request } = order
-    if (this.#flights.has(key) || this.passes.has(key, request, this.#context.clock())) return undefined
+    if (this.has(key) || this.passes.has(key, request, this.#context.clock())) return undefined
     const until = this.#context.clock() + AHEAD_MS
     const isExpected = (): boolean => !signal.aborted && this.#context.clock() < until
     const flight = this.start(route, key, request, undefined, { isAhead: true, isExpected })

@@ -56,6 +56,12 @@ export function fieldLines(fields: Fields, name: string): readonly string[] {
   return typeof value === 'string' ? [value] : value
 }
 
+/** Length of the body in bytes as Content-Length has it; undefined where it is not said, or what is said is none. */
+export function declaredLength(fields: Fields): number | undefined {
+  const length = fields['content-length']
+  return typeof length === 'string' && /^\d{1,15}$/.test(length) ? Number(length) : undefined
+}
+
 /** Where the time comes from; main.ts hands in the wall, tests a clock of their own. */
 export type Clock = () => Instant
 

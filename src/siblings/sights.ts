@@ -24,8 +24,14 @@ export class Sights {
 
   /** Counts a sight. True: it is at least the second within ten seconds. */
   isSecond(key: string): boolean {
-    const lastAt = this.#sights.get(key)?.lastAt
+    const isSeen = this.isSeen(key)
     this.#seen(key)
+    return isSeen
+  }
+
+  /** Whether the next sight is at least the second within ten seconds; counts none. */
+  isSeen(key: string): boolean {
+    const lastAt = this.#sights.peek(key)?.lastAt
     return lastAt !== undefined && Math.abs(this.#clock() - lastAt) < WINDOW_MS
   }
 

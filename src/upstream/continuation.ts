@@ -1,7 +1,7 @@
 /** Whether bytes of one response may follow those of another: what is asked for when a body broke off, and what of the answers is believed. */
 import { omitFields } from '../rfc/connection.ts'
 import { entityTagOf } from '../rfc/entity-tag.ts'
-import { type Fields, fieldValue, type RequestHead, type ResponseHead } from '../rfc/heads.ts'
+import { declaredLength, type Fields, fieldValue, type RequestHead, type ResponseHead } from '../rfc/heads.ts'
 import { parseContentRange } from '../rfc/range.ts'
 import { hasStrongValidator } from '../rfc/validation.ts'
 
@@ -58,7 +58,7 @@ export function planOf(request: RequestHead, response: ResponseHead, policy: Res
     return range === undefined ? undefined : { ...range, size, fields, policy }
   }
   if (status !== 200) return undefined
-  const size = lengthOf(fields)
+  const size = declaredLength(fields)
   if (size === undefined && fields['transfer-encoding'] === undefined) return undefined
   const plan = { first: 0, last: size === undefined ? undefined : size - 1, size, fields, policy }
   return basisOf(plan, true) === 'none' ? undefined : plan
@@ -123,7 +123,7 @@ function judgePart(plan: Plan, position: number, fields: Fields, isSameOrigin: b
 
 /** No ranges there, or the validator did not hold: it is the same only when it says so. */
 function judgeWhole(plan: Plan, position: number, fields: Fields, isSameOrigin: boolean): Judgement {
-  const size = lengthOf(fields)
+  const size = declaredLength(fields)
   if (size === undefined && fields['transfer-encoding'] === undefined) {
     return refused('the whole without a length, of which nobody could tell that it was cut')
   }
@@ -174,12 +174,6 @@ function basisOf(plan: Plan, isSameOrigin: boolean): 'validator' | 'length' | 'n
 
 function validatorOf(fields: Fields): string | undefined {
   return entityTagOf(fields) ?? fieldValue(fields, 'last-modified')
-}
-
-/** Undefined where there is none, or none that is a number. */
-function lengthOf(fields: Fields): number | undefined {
-  const length = fields['content-length']
-  return typeof length === 'string' && /^\d{1,15}$/.test(length) ? Number(length) : undefined
 }
 
 function codingOf(fields: Fields): string {

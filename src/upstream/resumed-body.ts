@@ -25,6 +25,8 @@ export interface Begun<Asked extends Continuer> {
   readonly request: RequestHead
   readonly response: UpstreamResponse
   readonly readers: Readers
+  /** Bytes of the body that were handed on before. Absent: none. */
+  readonly taken?: number
 }
 
 /** The body stopped: what came of it is right. After anything else nothing of it can be relied on. */
@@ -87,9 +89,9 @@ class ResumedBody<Asked extends Continuer> {
     this.#origin = begun.origin
     this.#current = begun.response
     this.#readers = begun.readers
-    this.#position = plan.first
+    this.#position = plan.first + (begun.taken ?? 0)
     this.#until = plan.last
-    this.#resumedAt = plan.first
+    this.#resumedAt = this.#position
   }
 
   cancel(): void {

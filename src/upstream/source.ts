@@ -35,6 +35,30 @@ export interface Manner {
   readonly onOrigin?: (() => void) | undefined
   /** What siblings choose the one by who fills it: the key of what is asked for. Absent: no sibling is asked. */
   readonly key?: string | undefined
+  /** What this very request set out with already, and what is to be taken over. Absent: it has not set out. */
+  readonly ride?: Ride | undefined
+}
+
+/** One who takes a body for one viewer as the connection brings it, without a stream in between. */
+export interface Rider {
+  /** The head has come. False: this is no answer for it, and whoever fetches takes the ride over. */
+  heard(head: ReceivedHead): boolean
+  /** The next bytes; they stay as they are until `giveBack` is called, once. */
+  piece(bytes: Uint8Array, giveBack: () => void): void
+  /** All of the body has come. */
+  ended(): void
+  /** The body broke off; what is missing of it comes from elsewhere, or throws a RelaisError. */
+  goesOn(rest: AsyncIterable<Uint8Array>): void
+  /** No answer came that could be for it: whoever fetches takes the ride over. */
+  declined(): void
+}
+
+/** A request on its way to one who has it, as far as is known, for one viewer. */
+export interface Ride {
+  /** Milliseconds within which a head usually comes; after that it had better be fetched, which asks others as well. */
+  readonly usualMs: number
+  /** Nobody waits for it any more: nothing more is heard. */
+  leave(reason: unknown): void
 }
 
 /** A response that another node fills for all: how far this one may keep it. */
@@ -68,6 +92,11 @@ export interface Source {
    * Absent: none.
    */
   hopsTo?(key: string): number
+  /**
+   * Sets out on behalf of one viewer for what lies elsewhere, and is not to be kept here. Undefined: it is to be fetched.
+   * Absent: all is.
+   */
+  ride?(request: RequestHead, key: string, rider: Rider): Ride | undefined
 }
 
 /** A response whose head is here and whose body is on its way. */
