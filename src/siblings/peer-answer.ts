@@ -11,22 +11,22 @@ import { AGE, ERROR, isRefusal, RATE, type Refusal, WHOLE, withoutPeerFields } f
 export const HERE = 'http://relais.invalid'
 
 /** `rate`: requests per second there. `isWhole`: the body lies there whole, and is as viewers are to have it. */
-interface ObjectHead {
+export interface HeardObject {
   readonly kind: 'object'
   readonly head: ReceivedHead
   readonly rate: number
   readonly isWhole: boolean
 }
 
-type NoObject =
+export type NoObject =
   | { readonly kind: 'refused'; readonly why: Refusal }
   /** It could not have it, or the request is one that nobody answers. */
   | { readonly kind: 'error'; readonly error: RelaisError }
 
-export type PeerAnswer = (ObjectHead & { readonly response: UpstreamResponse }) | NoObject
+export type PeerAnswer = (HeardObject & { readonly response: UpstreamResponse }) | NoObject
 
 /** Throws a RelaisError for what contradicts itself or the request. */
-export function heardOf({ request }: PeerAsk, told: ReceivedHead, from: string): ObjectHead | NoObject {
+export function heardOf({ request }: PeerAsk, told: ReceivedHead, from: string): HeardObject | NoObject {
   const { status, receivedAt } = told
   const word = fieldValue(told.fields, ERROR)
   if (word !== undefined) {

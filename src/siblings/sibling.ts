@@ -4,6 +4,7 @@ import { RelaisError } from '../errors.ts'
 import type { Clock } from '../rfc/heads.ts'
 import { type Address, type Arrived, exchange } from '../upstream/exchange.ts'
 import { upstreamError } from '../upstream/upstream-error.ts'
+import type { Call, Hearer } from './hearer.ts'
 import { Usual } from './hedge.ts'
 import { HERE, heardOf, type PeerAnswer } from './peer-answer.ts'
 import { type PeerAsk, written } from './peer-ask.ts'
@@ -103,6 +104,27 @@ export class Sibling {
   /** It is asked because another one is slow. */
   hedges(): void {
     this.#hedged++
+  }
+
+  /** Asks, and tells `hearer`. Undefined: it is `behind` (purges in force here cannot be told it); nothing is heard then. */
+  call(ask: PeerAsk, hearer: Hearer): Call | undefined {
+    if (writtenPurges(this.#context.lackedBy(this.name)) === undefined) return undefined
+    const left = new AbortController()
+    void this.#tells(ask, hearer, left.signal)
+    return { pause: () => undefined, resume: () => undefined, leave: (reason) => left.abort(reason) }
+  }
+
+  async #tells(ask: PeerAsk, hearer: Hearer, signal: AbortSignal): Promise<void> {
+    try {
+      const answer = await this.ask(ask, signal)
+      hearer.heard(answer)
+      if (answer.kind !== 'object') return
+      for await (const chunk of answer.response.body) hearer.piece(Buffer.from(chunk), () => undefined)
+      hearer.ended()
+    } catch (error) {
+      if (signal.aborted) return
+      hearer.failed(upstreamError(error, this.name, 'body'))
+    }
   }
 
   /** Rejects with a RelaisError when no head came that can be believed, and with the signal's reason. */
