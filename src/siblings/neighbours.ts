@@ -1,15 +1,16 @@
 /** The neighbours of a route as one source: who owns a key is asked for it, then who stands in, and at last the origin. */
 import { RelaisError } from '../errors.ts'
-import type { Clock, RequestHead } from '../rfc/heads.ts'
+import type { Clock, ReceivedHead, RequestHead } from '../rfc/heads.ts'
 import { planOf, type ResumePolicy } from '../upstream/continuation.ts'
 import { type Continuer, resumed } from '../upstream/resumed-body.ts'
-import type { Copy, Manner, Readers, Source, UpstreamResponse } from '../upstream/source.ts'
-import { courseOf, type Depth, hopsOf, type Step } from './course.ts'
+import type { Copy, Manner, Readers, Ride, Rider, Source, UpstreamResponse } from '../upstream/source.ts'
+import { type Course, courseOf, type Depth, hopsOf, type Step } from './course.ts'
 import type { HedgeBudget } from './hedge.ts'
 import { hedged } from './hedged.ts'
-import type { PeerAnswer } from './peer-answer.ts'
+import { HERE, type PeerAnswer } from './peer-answer.ts'
 import type { PeerAsk } from './peer-ask.ts'
 import { type Role, withoutPeerFields } from './peer-message.ts'
+import { PeerRide } from './peer-ride.ts'
 import { type Words, wordsOf } from './rendezvous.ts'
 import type { Member, Roster } from './roster.ts'
 import type { Sibling } from './sibling.ts'
@@ -78,18 +79,42 @@ export class Neighbours implements Source {
     return hopsOf(this.#around(), this.#wordsOf(key), this.#options.depth, this.#ground.clock())
   }
 
+  ride(request: RequestHead, key: string, rider: Rider): Ride | undefined {
+    const { steps, isOwn } = this.#course(request, key, {})
+    const [step] = steps
+    if (isOwn || step?.role !== 'owner') return undefined
+    const sibling = this.#ground.siblingOf(step.member)
+    // What is seen again is to be kept.
+    if (!sibling.isPassable || this.#ground.sights.isSeen(sightOf(key, request))) return undefined
+    const ask = this.#written(step.role, request, undefined)
+    return new PeerRide(sibling, ask, rider, {
+      isHot: ({ rate }) => rate >= HOT_RATE,
+      onPassing: () => void this.#ground.sights.isSecond(sightOf(key, request)),
+      rest: (head, taken, failure, signal) => {
+        const response = brokenOff(head, sibling.name, HERE + ask.prefix + request.target, failure)
+        return this.#continued(response, undefined, steps, request, signal, { readers: 'one' }, taken).body
+      },
+    }).setOut()
+  }
+
   async fetch(request: RequestHead, signal: AbortSignal, manner: Manner = {}): Promise<UpstreamResponse> {
     const { key } = manner
     if (key === undefined) return this.#fromOrigin(request, signal, manner)
-    const now = this.#ground.clock()
-    const { steps, isOwn } = courseOf(
-      this.#around(),
-      this.#wordsOf(key),
-      this.#options.depth,
-      request,
-      manner,
-      now,
-    )
+    try {
+      return await this.#fetched(key, request, signal, manner)
+    } finally {
+      // The course may have changed since it set out.
+      manner.ride?.leave(new Error('another one was asked'))
+    }
+  }
+
+  async #fetched(
+    key: string,
+    request: RequestHead,
+    signal: AbortSignal,
+    manner: Manner,
+  ): Promise<UpstreamResponse> {
+    const { steps, isOwn } = this.#course(request, key, manner)
     for (const [index, step] of steps.entries()) {
       if (!this.#ground.siblingOf(step.member).isPassable) continue
       const answer = await this.#tried(step, steps[index + 1], request, signal, manner)
@@ -106,6 +131,11 @@ export class Neighbours implements Source {
     manner.onOrigin?.()
     const response = await this.#fromOrigin(request, signal, manner)
     return isOwn ? response : { ...response, copy: { isHot: true } }
+  }
+
+  #course(request: RequestHead, key: string, manner: Manner): Course {
+    const { clock } = this.#ground
+    return courseOf(this.#around(), this.#wordsOf(key), this.#options.depth, request, manner, clock())
   }
 
   /** What only siblings say to each other is no word of an origin. */
@@ -153,12 +183,13 @@ export class Neighbours implements Source {
     next: Step | undefined,
     request: RequestHead,
     signal: AbortSignal,
-    { held }: Manner,
+    { held, ride }: Manner,
   ): Promise<PeerAnswer> {
     const { hedges } = this.#ground
     const sibling = this.#ground.siblingOf(member)
     hedges.earn()
-    const first = sibling.ask(this.#written(role, request, held), signal)
+    const begun = ride instanceof PeerRide ? ride.takenOver(member.id, signal) : undefined
+    const first = begun ?? sibling.ask(this.#written(role, request, held), signal)
     const isHedged =
       role === 'owner' && next?.role === 'second' && held === undefined && request.method === 'GET'
     if (!isHedged) return first
@@ -178,7 +209,7 @@ export class Neighbours implements Source {
   /** A slice is one thing; that the next one of the same body is asked for makes it no hotter. */
   #isHot(role: Role, key: string, { method, fields }: RequestHead, rate: number): boolean {
     if (method !== 'GET') return false
-    const isSecond = this.#ground.sights.isSecond(`${key} ${String(fields['range'] ?? '')}`)
+    const isSecond = this.#ground.sights.isSecond(sightOf(key, { fields }))
     return isSecond || rate >= HOT_RATE || role === 'probe' || role === 'parent'
   }
 
@@ -190,6 +221,7 @@ export class Neighbours implements Source {
     request: RequestHead,
     signal: AbortSignal,
     { readers = 'all' }: Manner,
+    taken = 0,
   ): UpstreamResponse {
     const marked = copy === undefined ? response : { ...response, copy }
     const plan = planOf(request, response.head, this.#options.resume)
@@ -201,7 +233,7 @@ export class Neighbours implements Source {
     if (plan === undefined) return marked
     const { resumeTimeoutMs } = this.#ground
     return resumed(
-      { origin: begun, request, response: marked, readers },
+      { origin: begun, request, response: marked, readers, taken },
       plan,
       {
         ask: (neighbour, rest, bound, setBy) => neighbour.fetch(rest, bound, setBy),
@@ -232,4 +264,18 @@ export class Neighbours implements Source {
       },
     }
   }
+}
+
+function sightOf(key: string, { fields }: Pick<RequestHead, 'fields'>): string {
+  return `${key} ${String(fields['range'] ?? '')}`
+}
+
+/** What is left of a response whose body broke off. */
+function brokenOff(head: ReceivedHead, from: string, url: string, failure: RelaisError): UpstreamResponse {
+  return { head, from, url, body: nothingBut(failure), cancel: () => undefined }
+}
+
+// biome-ignore lint/correctness/useYield: it has nothing to yield, and says so to whoever reads it.
+async function* nothingBut(failure: RelaisError): AsyncGenerator<Uint8Array> {
+  throw failure
 }
