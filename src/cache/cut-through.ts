@@ -112,8 +112,8 @@ export class CutThrough implements Rider {
     return this.#flight
   }
 
-  isLate(now: Instant): boolean {
-    return now - this.#setOutAt > (this.#ride?.usualMs ?? 0)
+  get isLate(): boolean {
+    return (this.#ride?.lateInMs ?? 0) <= 0
   }
 
   heard(head: ReceivedHead): boolean {
@@ -268,8 +268,7 @@ export class CutThroughs {
 
   /** Who is late in coming is asked for as others ask, who know whom else to ask. */
   #look(): void {
-    const now = this.context.fill.clock()
-    for (const one of [...this.#waiting.values()]) if (one.isLate(now)) one.handOver()
+    for (const one of [...this.#waiting.values()]) if (one.isLate) one.handOver()
     this.#timer = this.#waiting.size === 0 ? undefined : setTimeout(() => this.#look(), LOOK_MS)
   }
 }

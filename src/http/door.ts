@@ -1,39 +1,27 @@
 /** The door: what comes in is answered from memory at once, or through the judge; what the judge declines is not ours. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Audience } from '../cache/audience/audience.ts'
-import type { Answer, Cache, StoredAnswer } from '../cache/cache.ts'
+import type { Answer, StoredAnswer } from '../cache/cache.ts'
 import type { Route, RouteTable } from '../cache/routes.ts'
 import { RelaisError } from '../errors.ts'
-import type { Clock, RequestHead } from '../rfc/heads.ts'
+import type { RequestHead } from '../rfc/heads.ts'
 import { Viewer } from './asker.ts'
 import { attributed } from './attribution.ts'
 import { breakOff, leaving } from './delivery.ts'
 import { isDoubtful, isOfViewer } from './error-answer.ts'
 import type { Forwarder, Send } from './forwarder.ts'
+import { Passages, type PassagesContext } from './passages.ts'
 import { ERROR_FOR_ALL_PAGES } from './preflight.ts'
 import { checkRequest, countHosts, hasSoundHost, isUnread, requestHead } from './request-head.ts'
-import type { Sender } from './send.ts'
-import type { Traffic } from './traffic.ts'
-import { type Account, Visit } from './visit.ts'
+import { Visit } from './visit.ts'
 
 /** Paths of the office: they never lead to an origin. */
 export const OFFICE = /^\/(?:-\/|(?:stats|metrics)(?:$|[?/]))/
 
-export interface DoorContext {
-  readonly cache: Cache
+export interface DoorContext extends PassagesContext {
   readonly routes: RouteTable
-  readonly sender: Sender
   /** Takes what is not for a cache, and everything when the cache is broken. */
   readonly forwarder: Forwarder
-  readonly traffic: Traffic
-  readonly audience: Audience
-  readonly clock: Clock
-  readonly nextRequestId: () => string
-  /** One line a request; undefined: no access log is kept. */
-  readonly onAccount: ((account: Account) => void) | undefined
-  /** An answer that broke off, an upstream that failed, or a fault of ours; never one of the viewer. */
-  readonly onTrouble: (error: unknown, requestId: string) => void
 }
 
 /** One request while it is attended to. */
@@ -48,6 +36,7 @@ interface Attendance {
 
 export class Door {
   readonly #context: DoorContext
+  readonly #passages: Passages
   readonly #attendances = new WeakMap<IncomingMessage, Attendance>()
   readonly #closing = new WeakSet<Socket>()
   #isDraining = false
@@ -55,6 +44,7 @@ export class Door {
 
   constructor(context: DoorContext) {
     this.#context = context
+    this.#passages = new Passages(context)
   }
 
   /** From now on every answer is the last of its connection. */
@@ -75,14 +65,20 @@ export class Door {
     return OFFICE.test(target)
   }
 
-  /** Answers what memory has, awaiting nothing. False: nothing was done. */
-  answerAtOnce(message: IncomingMessage, response: ServerResponse): boolean {
+  /**
+   * Answers what memory has, awaiting nothing, or what a sibling is about to hand on. False: nothing was done. `long`: the
+   * way of all others, which it may turn out to have to go.
+   */
+  answerAtOnce(message: IncomingMessage, response: ServerResponse, long: RequestListener): boolean {
     if ((message.method !== 'GET' && message.method !== 'HEAD') || !this.#hasSoundHost(message)) return false
     const request = requestHead(message)
     const route = this.#context.routes.match(request.target)
     if (route === undefined || OFFICE.test(request.target)) return false
     const answer = this.#context.cache.immediate(route, request)
-    if (answer === undefined) return false
+    if (answer === undefined) {
+      if (this.#isDraining || this.#closing.has(message.socket)) return false
+      return this.#passages.begin(message, response, route, request, () => long(message, response))
+    }
     const { traffic, audience, sender, onAccount, clock } = this.#context
     const now = clock()
     if (this.#isDraining) response.shouldKeepAlive = false
@@ -160,7 +156,8 @@ export class Door {
     let isBroken = false
     await this.#serve(attendance, accept, async ({ route, request, visit, signal }) => {
       try {
-        return await cache.answer(route, request, signal)
+        const before = this.#passages.before(message)?.cutThrough
+        return await cache.answer(route, request, signal, undefined, before)
       } catch (error) {
         if (error instanceof RelaisError || signal.aborted) throw error
         // A broken cache is still a working proxy.
@@ -201,7 +198,9 @@ export class Door {
     if (before !== undefined) return before
     const request = { ...requestHead(message), asker: new Viewer(message, response) }
     // What a viewer who leaves early had asked for.
-    const visit = new Visit(this.#context.nextRequestId(), request, isForCache(request) ? 'miss' : 'pass')
+    const visit =
+      this.#passages.before(message)?.visit ??
+      new Visit(this.#context.nextRequestId(), request, isForCache(request) ? 'miss' : 'pass')
     this.#report(visit, response)
     const attendance = { message, response, request, visit, signal: leaving(response) }
     this.#attendances.set(message, attendance)

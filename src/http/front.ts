@@ -68,7 +68,7 @@ export async function openFront(
     forceCloseConnections: false,
     return503OnClosing: false,
     exposeHeadRoutes: false,
-    serverFactory: (handler) => server.on('request', longWay(door, handler)),
+    serverFactory: (handler) => server.on('request', listener(door, handler)),
     frameworkErrors: (error, request, reply) => void undecodable(door, error, request, reply),
   })
   app.setErrorHandler(refuse)
@@ -136,9 +136,16 @@ function openServer(
   return server
 }
 
+function listener(door: Door, handler: RequestListener): RequestListener {
+  const long = longWay(door, handler)
+  return (request, response) => {
+    if (!wasAnsweredAtOnce(door, request, response, long)) long(request, response)
+  }
+}
+
 function longWay(door: Door, handler: RequestListener): RequestListener {
   return (request, response) => {
-    if (wasAnsweredAtOnce(door, request, response) || door.isClosing(request.socket)) return
+    if (door.isClosing(request.socket)) return
     if (door.isDraining) response.shouldKeepAlive = false
     // A connection on which nothing moves is let go; while an origin is waited for, nothing can.
     response.on('timeout', () => {
@@ -156,9 +163,14 @@ function isReload({ url }: IncomingMessage): boolean {
 }
 
 /** A fault of ours on the hit path costs one answer and not the process: what was not begun goes the long way. */
-function wasAnsweredAtOnce(door: Door, request: IncomingMessage, response: ServerResponse): boolean {
+function wasAnsweredAtOnce(
+  door: Door,
+  request: IncomingMessage,
+  response: ServerResponse,
+  long: RequestListener,
+): boolean {
   try {
-    return door.answerAtOnce(request, response)
+    return door.answerAtOnce(request, response, long)
   } catch (error) {
     return door.failedAtOnce(response, error)
   }

@@ -21,6 +21,11 @@ export function checkRequest(message: IncomingMessage, request: RequestHead): vo
   if (fault !== undefined) throw new RelaisError(fault)
 }
 
+/** Whether `checkRequest` would let it pass. */
+export function isSoundRequest(message: IncomingMessage, request: RequestHead): boolean {
+  return faultOf(message, request) === undefined
+}
+
 function faultOf(message: IncomingMessage, request: RequestHead): ErrorName | undefined {
   const { method, target } = request
   if (!hasSoundHost(message) || !hasSoundCoding(message)) return 'BAD_REQUEST'

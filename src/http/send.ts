@@ -10,6 +10,7 @@ import { fieldLines, type Instant, type RequestHead } from '../rfc/heads.ts'
 import { formatContentRange, unsatisfiedContentRange, VERY_LARGE } from '../rfc/range.ts'
 import { notModifiedFields, precondition } from '../rfc/validation.ts'
 import { AT_ONCE_BYTES } from '../store/chunks.ts'
+import type { StoredHead } from '../store/store.ts'
 import { deliver, deliverChunks, deliverFlowing } from './delivery.ts'
 import { errorAnswer } from './error-answer.ts'
 import { type HeadLines, type PreparedLines, withLength } from './head-lines.ts'
@@ -179,6 +180,21 @@ export class Sender {
     if (unshared === undefined) return this.#lines.ofWhole(head, status, body.size, now)
     const { lines, cacheStatus } = this.#lines.ofStored(head, { ...head.fields, ...unshared }, status, now)
     return { lines: withLength(lines, head.status, body.size), cacheStatus }
+  }
+
+  /** The head of what passes on its way from a sibling; its body is the caller's to send. */
+  beginPassing(
+    response: ServerResponse,
+    head: StoredHead,
+    size: number,
+    status: CacheStatus,
+    now: Instant,
+    visit: Visit,
+  ): void {
+    visit.kind = head.kind
+    const { lines, cacheStatus } = this.#lines.ofStored(head, head.fields, status, now)
+    const prepared = { lines: withLength(lines, head.status, size), cacheStatus }
+    this.#begin(response, head.status, prepared, this.#told(status, visit), visit)
   }
 
   /** Passes a response on at the viewer's pace. */

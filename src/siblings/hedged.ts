@@ -1,18 +1,17 @@
 /** Asking a second sibling for what the first is slow to answer, and taking what comes first. */
 import type { PeerAnswer } from './peer-answer.ts'
-import type { Sibling } from './sibling.ts'
 
 /**
  * `probe` asks the second one for what it has at once; undefined: not now. It is called only when the first has not
- * answered for longer than is usual of it. Rejects as the first does. Who comes second has come in vain.
+ * answered for longer than is usual of it, which is over in `patienceMs`. Rejects as the first does. Who comes second has come in vain.
  */
 export async function hedged(
-  owner: Sibling,
+  patienceMs: number,
   first: Promise<PeerAnswer>,
   probe: () => Promise<PeerAnswer> | undefined,
 ): Promise<PeerAnswer> {
   const slow = Promise.withResolvers<undefined>()
-  const timer = setTimeout(() => slow.resolve(undefined), owner.usual.ms)
+  const timer = setTimeout(() => slow.resolve(undefined), Math.max(0, patienceMs))
   const come = await Promise.race([first, slow.promise]).finally(() => clearTimeout(timer))
   if (come !== undefined) return come
   const found = probe()?.then(

@@ -190,11 +190,12 @@ export class Neighbours implements Source {
     hedges.earn()
     const begun = ride instanceof PeerRide ? ride.takenOver(member.id, signal) : undefined
     const first = begun ?? sibling.ask(this.#written(role, request, held), signal)
+    const patienceMs = begun === undefined ? sibling.usual.ms : (ride?.lateInMs ?? 0)
     const isHedged =
       role === 'owner' && next?.role === 'second' && held === undefined && request.method === 'GET'
     if (!isHedged) return first
     const second = this.#ground.siblingOf(next.member)
-    return hedged(sibling, first, () => {
+    return hedged(patienceMs, first, () => {
       if (!second.isPassable || !hedges.take()) return undefined
       second.hedges()
       return second.ask(this.#written('probe', request, undefined), signal)

@@ -29,6 +29,7 @@ export class PeerRide implements Ride, Hearer {
   readonly #rider: Rider
   readonly #context: RideContext
   readonly #left = new AbortController()
+  readonly #setOutAt = performance.now()
   #call: Call | undefined
   #fetching: Fetching | undefined
   #isTaken = false
@@ -48,8 +49,8 @@ export class PeerRide implements Ride, Hearer {
     return this.#call === undefined ? undefined : this
   }
 
-  get usualMs(): number {
-    return this.#sibling.usual.ms
+  get lateInMs(): number {
+    return this.#sibling.usual.ms - (performance.now() - this.#setOutAt)
   }
 
   /** For who fetches the same of this sibling: what comes of it. Undefined: it was another one, or was taken over already. */

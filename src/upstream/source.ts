@@ -55,8 +55,8 @@ export interface Rider {
 
 /** A request on its way to one who has it, as far as is known, for one viewer. */
 export interface Ride {
-  /** Milliseconds within which a head usually comes; after that it had better be fetched, which asks others as well. */
-  readonly usualMs: number
+  /** Milliseconds for which its head is not late yet; after that it had better be fetched, which asks others as well. */
+  readonly lateInMs: number
   /** Nobody waits for it any more: nothing more is heard. */
   leave(reason: unknown): void
 }
