@@ -24,13 +24,15 @@ import { routeIdOf } from '../siblings/peer-message.ts'
 import { PurgeBook, type PurgeTarget } from '../siblings/purge-book.ts'
 import type { Positions } from '../siblings/purge-log.ts'
 import { Sights } from '../siblings/sights.ts'
-import { openAgent } from '../upstream/agent.ts'
+import { Wires } from '../siblings/wire/wire.ts'
 import type { ResumePolicy } from '../upstream/continuation.ts'
 import { listening, portOf, urlOf } from './listening.ts'
 
 /** The next one is near, or it is not there. */
 const CONNECT_MS = 250
 const CONNECTIONS = 256
+/** Who is behind so many would wait for longer than a sibling may be silent. */
+const QUEUE = 1024
 /** Less than siblings keep a connection that is not used. */
 const KEEP_ALIVE_MS = 30_000
 /** What an owner may need beyond what its own patience with the origin says. */
@@ -66,7 +68,7 @@ export class ClusterWing {
   readonly #cluster: Cluster
   readonly #directory: Directory
   readonly #ground: Neighbourly
-  readonly #agents: readonly { destroy(): Promise<void> }[]
+  readonly #wires: Wires
   readonly #routes = new Map<string, PeerRoute>()
   #purges: Purges | undefined
   #open: Open | undefined
@@ -93,12 +95,12 @@ export class ClusterWing {
       ...(utilization === undefined ? {} : { utilization }),
     })
     const { auth, roster, parentZone } = this.#cluster
-    const patience = { ...upstream, connectTimeout: CONNECT_MS, connections: CONNECTIONS }
-    const agent = openAgent(patience, KEEP_ALIVE_MS)
-    const heldAgent = openAgent({ ...patience, connections: upstream.heldConnections }, KEEP_ALIVE_MS)
-    this.#agents = [agent, heldAgent]
+    this.#wires = new Wires({
+      ...{ connectMs: CONNECT_MS, idleMs: KEEP_ALIVE_MS, bodyMs: upstream.idleTimeout, queue: QUEUE },
+    })
     this.#directory = new Directory({
-      ...{ dispatcher: agent, heldDispatcher: heldAgent, auth, roster, clock },
+      ...{ wires: this.#wires, auth, roster, clock },
+      ...{ connections: CONNECTIONS, heldConnections: upstream.heldConnections },
       patienceMs: upstream.headTimeout + upstream.queueTimeout + MARGIN_MS,
       lackedBy: (id) => this.#lackedBy(id),
       onTrouble: (what, error, sibling) => warn(what, error, { sibling }),
@@ -200,7 +202,7 @@ export class ClusterWing {
   async close(): Promise<void> {
     await this.#cluster.close()
     await this.#open?.close()
-    await Promise.all(this.#agents.map((agent) => agent.destroy()))
+    this.#wires.close()
     await this.#book.close()
   }
 
