@@ -2,8 +2,8 @@
 import type { RelaisError } from '../errors.ts'
 import type { ReceivedHead } from '../rfc/heads.ts'
 import type { Ride, Rider } from '../upstream/source.ts'
-import { Fetching } from './fetching.ts'
 import type { Call, Hearer } from './hearer.ts'
+import { ObjectAnswer } from './object-answer.ts'
 import type { HeardObject, NoObject, PeerAnswer } from './peer-answer.ts'
 import type { PeerAsk } from './peer-ask.ts'
 import type { Sibling } from './sibling.ts'
@@ -15,12 +15,7 @@ export interface RideContext {
   /** It is handed on, and counts as seen here. */
   onPassing(): void
   /** The body broke off behind so many bytes: what is missing of it, from whoever has it. */
-  rest(
-    head: ReceivedHead,
-    taken: number,
-    failure: RelaisError,
-    signal: AbortSignal,
-  ): AsyncIterable<Uint8Array>
+  rest(head: ReceivedHead, taken: number, failure: RelaisError, signal: AbortSignal): AsyncIterable<Uint8Array>
 }
 
 export class PeerRide implements Ride, Hearer {
@@ -28,13 +23,16 @@ export class PeerRide implements Ride, Hearer {
   readonly #ask: PeerAsk
   readonly #rider: Rider
   readonly #context: RideContext
-  readonly #left = new AbortController()
   readonly #setOutAt = performance.now()
   #call: Call | undefined
-  #fetching: Fetching | undefined
-  #isTaken = false
+  /** Of who took it over. */
+  #answer: ObjectAnswer | undefined
+  /** It is the rider's. */
   #head: ReceivedHead | undefined
   #taken = 0
+  /** Ends the search for the rest of a body that broke off. */
+  #search: AbortController | undefined
+  #isLeft = false
 
   constructor(sibling: Sibling, ask: PeerAsk, rider: Rider, context: RideContext) {
     this.#sibling = sibling
@@ -55,37 +53,33 @@ export class PeerRide implements Ride, Hearer {
 
   /** For who fetches the same of this sibling: what comes of it. Undefined: it was another one, or was taken over already. */
   takenOver(siblingId: string, signal: AbortSignal): Promise<PeerAnswer> | undefined {
-    if (siblingId !== this.#sibling.name || this.#isTaken || this.#left.signal.aborted || signal.aborted)
-      return undefined
-    this.#isTaken = true
-    const fetching = this.#asFetching()
-    signal.addEventListener(
-      'abort',
-      () => {
-        this.#call?.leave(signal.reason)
-        fetching?.left(signal.reason)
-      },
-      { once: true },
-    )
-    return fetching?.answer
+    const call = this.#call
+    const isFree = this.#answer === undefined && this.#head === undefined && !this.#isLeft
+    if (siblingId !== this.#sibling.name || call === undefined || !isFree || signal.aborted) return undefined
+    this.#answer = new ObjectAnswer(this.#sibling.name, this.#ask, signal)
+    return this.#answer.of(call)
   }
 
+  /** Does nothing when it was taken over: then it is for who did to leave. */
   leave(reason: unknown): void {
-    // From then on it is for who fetches to leave.
-    if (this.#isTaken) return
-    this.#left.abort(reason)
+    if (this.#answer !== undefined) return
+    this.#isLeft = true
+    this.#search?.abort(reason)
     this.#call?.leave(reason)
   }
 
   heard(answer: HeardObject | NoObject): void {
-    if (this.#fetching === undefined && answer.kind === 'object' && this.#isTakenByRider(answer)) return
-    this.#asFetching()?.heard(answer)
-    if (!this.#isTaken) this.#rider.declined()
+    if (this.#answer === undefined) {
+      if (answer.kind === 'object' && this.#isTakenByRider(answer)) return
+      this.#rider.declined()
+    }
+    if (this.#answer === undefined) this.#call?.leave(undefined)
+    this.#answer?.heard(answer)
   }
 
   piece(bytes: Buffer, giveBack: () => void): void {
-    if (this.#fetching !== undefined) {
-      this.#fetching.piece(bytes, giveBack)
+    if (this.#head === undefined) {
+      this.#answer?.piece(bytes, giveBack)
       return
     }
     this.#taken += bytes.byteLength
@@ -93,34 +87,25 @@ export class PeerRide implements Ride, Hearer {
   }
 
   ended(): void {
-    if (this.#fetching === undefined) this.#rider.ended()
-    else this.#fetching.ended()
+    if (this.#head === undefined) this.#answer?.ended()
+    else this.#rider.ended()
   }
 
   failed(error: RelaisError): void {
-    if (this.#fetching === undefined && this.#head !== undefined) {
-      this.#rider.goesOn(this.#context.rest(this.#head, this.#taken, error, this.#left.signal))
+    if (this.#head !== undefined) {
+      this.#search = new AbortController()
+      this.#rider.goesOn(this.#context.rest(this.#head, this.#taken, error, this.#search.signal))
       return
     }
-    this.#asFetching()?.failed(error)
-    if (!this.#isTaken) this.#rider.declined()
+    if (this.#answer === undefined) this.#rider.declined()
+    this.#answer?.failed(error)
   }
 
   #isTakenByRider(answer: HeardObject): boolean {
     // What lies there whole as viewers are to have it is a manifest.
-    if (answer.isWhole || this.#context.isHot(answer)) return false
+    if (answer.isWhole || this.#context.isHot(answer) || !this.#rider.heard(answer.head)) return false
     this.#head = answer.head
-    if (this.#rider.heard(answer.head)) {
-      this.#context.onPassing()
-      return true
-    }
-    this.#head = undefined
-    return false
-  }
-
-  #asFetching(): Fetching | undefined {
-    if (this.#call === undefined) return undefined
-    this.#fetching ??= new Fetching(this.#ask, this.#sibling.name, this.#call)
-    return this.#fetching
+    this.#context.onPassing()
+    return true
   }
 }
