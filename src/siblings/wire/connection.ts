@@ -23,7 +23,8 @@ export interface Line {
   readonly connectMs: number
   /** How long it is kept without use. */
   readonly idleMs: number
-  readonly drainMs: number
+  /** How long nothing may come of a body. */
+  readonly bodyMs: number
   readonly patience: Patience
   readonly slabs: Slabs
   readonly heads: HeadReader
@@ -108,7 +109,7 @@ export class Connection extends Waiter implements Road, Sink {
       return
     }
     this.#isDraining = true
-    this.#line.patience.wait(this, this.#line.drainMs)
+    this.#line.patience.wait(this, this.#line.bodyMs)
     this.#socket.resume()
   }
 

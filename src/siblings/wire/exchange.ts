@@ -23,8 +23,6 @@ export interface Order {
   readonly silenceMs: number
   /** How long the head may take of one that has said that it is on the way. */
   readonly headMs: number
-  /** How long nothing may come in the middle of a body that is read. */
-  readonly bodyMs: number
 }
 
 /** The connection that carries it. */
@@ -39,6 +37,8 @@ export interface Road {
 /** The wire that it goes over. */
 export interface Carrier {
   readonly name: string
+  /** How long nothing may come in the middle of a body that is read. */
+  readonly bodyMs: number
   readonly patience: Patience
   /** It is wanted no more before it had a connection. */
   forget(exchange: Exchange): void
@@ -107,13 +107,13 @@ export class Exchange extends Waiter {
   head(status: number, fields: Fields): void {
     if (this.isOver) return
     this.#state = 'body'
-    this.#carrier.patience.end(this)
-    this.#waitForBody()
+    if (this.#isPaused) this.#carrier.patience.end(this)
+    else this.#waitForBody()
     this.#listener.head(status, fields)
   }
 
   piece(bytes: Buffer, giveBack: () => void): void {
-    this.#waitForBody()
+    if (!this.#isPaused) this.#carrier.patience.again(this)
     this.#listener.piece(bytes, giveBack)
   }
 
@@ -147,7 +147,7 @@ export class Exchange extends Waiter {
   }
 
   #waitForBody(): void {
-    if (this.#state === 'body' && !this.#isPaused) this.#carrier.patience.wait(this, this.order.bodyMs)
+    if (this.#state === 'body' && !this.#isPaused) this.#carrier.patience.wait(this, this.#carrier.bodyMs)
   }
 
   #over(): void {

@@ -17,7 +17,7 @@ export abstract class Waiter {
 
 /**
  * Time in which this node stood still, or shared a machine that has too much to do, does not count, up to as much again as
- * the wait itself; and what has come meanwhile is heard first. Nobody is late too early, and by a tick or two too late.
+ * the wait itself; and what has come meanwhile is heard first. It ends by a tick or two too late.
  */
 export class Patience {
   readonly #waiting = new Set<Waiter>()
@@ -38,6 +38,12 @@ export class Patience {
     waiter.awakeAt = this.#awakeMs + sinceMs
     waiter.realAt = this.#realMs + sinceMs
     this.#waiting.add(waiter)
+  }
+
+  /** As long as it waits already, anew: a tick less at most, for nobody looks at the clock. */
+  again(waiter: Waiter): void {
+    waiter.awakeAt = this.#awakeMs
+    waiter.realAt = this.#realMs
   }
 
   /** Whoever does not wait is left as it is. */

@@ -66,7 +66,7 @@ export class Wire implements Carrier, Line {
   readonly isSecure: boolean
   readonly connectMs: number
   readonly idleMs: number
-  readonly drainMs: number
+  readonly bodyMs: number
   readonly patience: Patience
   readonly slabs: Slabs
   readonly heads: HeadReader
@@ -86,7 +86,7 @@ export class Wire implements Carrier, Line {
     const { connectMs, idleMs, bodyMs } = wires.options
     this.connectMs = connectMs
     this.idleMs = idleMs
-    this.drainMs = bodyMs
+    this.bodyMs = bodyMs
     this.patience = wires.patience
     this.slabs = wires.slabs
     this.heads = wires.heads
@@ -98,9 +98,9 @@ export class Wire implements Carrier, Line {
   }
 
   /** Sends a request, at once where a connection is free. */
-  send(order: Omit<Order, 'bodyMs'>, listener: Listener): Exchange {
-    const { bodyMs, queue } = this.#wires.options
-    const exchange = new Exchange(this, { ...order, bodyMs }, listener)
+  send(order: Order, listener: Listener): Exchange {
+    const { queue } = this.#wires.options
+    const exchange = new Exchange(this, order, listener)
     if (this.#queue.size >= queue && this.#isTaken) {
       const details = `${this.#queue.size} requests wait for it already`
       this.#failLater(exchange, new RelaisError('CONNECTION_LIMIT', { details, nextHop: this.name }))
@@ -114,13 +114,9 @@ export class Wire implements Carrier, Line {
   }
 
   onFree(connection: Connection): void {
-    const [next] = this.#queue
-    if (next === undefined) {
-      this.#idle.push(connection)
-      return
-    }
-    this.#queue.delete(next)
-    connection.carry(next)
+    const next = this.#next()
+    if (next === undefined) this.#idle.push(connection)
+    else connection.carry(next)
   }
 
   onLost(connection: Connection, exchange: Exchange | undefined, error: RelaisError, isStale: boolean): void {
@@ -139,12 +135,17 @@ export class Wire implements Carrier, Line {
       for (const waiting of this.#queue) this.#failLater(waiting, this.#closed())
       this.#queue.clear()
     }
-    const [next] = this.#queue
-    if (next !== undefined) {
-      this.#queue.delete(next)
-      this.#connect(next)
-    }
+    const next = this.#next()
+    if (next !== undefined) this.#connect(next)
     exchange?.failed(error)
+  }
+
+  /** Whose turn it is, out of the queue; undefined: nobody waits. */
+  #next(): Exchange | undefined {
+    if (this.#queue.size === 0) return undefined
+    const [next] = this.#queue
+    if (next !== undefined) this.#queue.delete(next)
+    return next
   }
 
   get #isTaken(): boolean {
