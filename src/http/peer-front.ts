@@ -39,6 +39,7 @@ export function openPeerFront(door: PeerDoor, logger: FastifyBaseLogger, desk: P
     optimizeEmptyRequests: true,
   })
   server.timeout = STALL_MS
+  server.on('timeout', letGo)
   server.on('connection', (socket: Socket) => {
     connections.add(socket)
     socket.once('close', () => connections.delete(socket))
@@ -53,10 +54,6 @@ export function openPeerFront(door: PeerDoor, logger: FastifyBaseLogger, desk: P
           handler(message, response)
           return
         }
-        // While the origin is waited for nothing can move.
-        response.on('timeout', () => {
-          if (response.writableLength > 0) response.destroy()
-        })
         door.answer(message, response)
       }),
   })
@@ -83,3 +80,13 @@ export function openPeerFront(door: PeerDoor, logger: FastifyBaseLogger, desk: P
   })
   return { app, drain: (timeoutMs) => drain(server, { connections, upgraded: new Set() }, timeoutMs) }
 }
+
+/** Nothing moved for long. While the origin is waited for nothing can, so that who waits for an object stays. */
+function letGo(socket: Answering): void {
+  const answer = socket._httpMessage
+  const isWaiting = answer !== null && answer !== undefined && isObjectPath(answer.req.url ?? '')
+  if (!isWaiting || answer.writableLength > 0) socket.destroy()
+}
+
+/** Node keeps the answer under way on the socket, and has no other way to ask for it. */
+type Answering = Socket & { readonly _httpMessage?: ServerResponse | null }
