@@ -47,7 +47,8 @@ export function checkPeer(auth: PeerAuth, roster: Roster, { method, target, fiel
     return refused('loop', `expected 1 or ${MAX_HOPS} hops, came ${said.hop}`, peer)
   // Who is asked after another was answers from what it has, or for a zone below.
   const isEnd = role === 'probe' || role === 'parent'
-  if (!isRole(role) || (hop === MAX_HOPS && !isEnd)) return refused('loop', `after ${hop} hops as ${role}`, peer)
+  if (!isRole(role) || (hop === MAX_HOPS && !isEnd))
+    return refused('loop', `after ${hop} hops as ${role}`, peer)
   return {
     kind: 'sibling',
     peer,
@@ -67,7 +68,10 @@ function refused(why: Refusal, details: string, peer = ''): PeerCheck {
 function unreadable(value: string): PeerCheck {
   const [, version] = /^(v\d{1,3}) /.exec(value) ?? []
   if (version === undefined || version === VERSION) return refused('refused', REASONS.malformed)
-  return refused('incompatible', `expected a request of the form ${VERSION}, came one of ${version}: another release`)
+  return refused(
+    'incompatible',
+    `expected a request of the form ${VERSION}, came one of ${version}: another release`,
+  )
 }
 
 const REASONS: Readonly<Record<(PeerVerdict & { kind: 'refused' })['reason'], string>> = {

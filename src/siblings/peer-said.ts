@@ -31,7 +31,10 @@ export interface Written {
 }
 
 /** The fields are those of a request as it would go to an origin. */
-export function writeSaid(asked: Omit<Said, 'names' | 'hop'> & { readonly hop: number }, all: Fields): Written {
+export function writeSaid(
+  asked: Omit<Said, 'names' | 'hop'> & { readonly hop: number },
+  all: Fields,
+): Written {
   const { hop, role, algorithm, digest, purges, peer } = asked
   const fields: Record<string, string> = {}
   let names = ''
@@ -50,8 +53,10 @@ export function writeSaid(asked: Omit<Said, 'names' | 'hop'> & { readonly hop: n
 /** Undefined: the words are not these. */
 export function readSaid(words: readonly string[]): Said | undefined {
   const [hop, role, algorithm, digest, purges, written, peer] = words
-  if (hop === undefined || role === undefined || algorithm === undefined || digest === undefined) return undefined
-  if (purges === undefined || written === undefined || peer === undefined || words.length > 7) return undefined
+  if (hop === undefined || role === undefined || algorithm === undefined || digest === undefined)
+    return undefined
+  if (purges === undefined || written === undefined || peer === undefined || words.length > 7)
+    return undefined
   const names = written === NONE ? [] : written.split(',')
   return { hop, role, algorithm, digest, purges: purges === NONE ? undefined : purges, names, peer }
 }
