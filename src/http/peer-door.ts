@@ -1,22 +1,13 @@
 /** The internal door: siblings come in, and get what lies here, what the origin says, or one word why not. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Answer, Cache } from '../cache/cache.ts'
+import type { Answer, Cache, StoredAnswer } from '../cache/cache.ts'
 import type { HeldFill } from '../cache/journey.ts'
 import type { Route } from '../cache/routes.ts'
 import { RelaisError } from '../errors.ts'
-import { omitFields } from '../rfc/connection.ts'
-import { type Clock, fieldValue, type RequestHead } from '../rfc/heads.ts'
+import type { Clock, RequestHead } from '../rfc/heads.ts'
 import type { PeerAuth } from '../siblings/peer-auth.ts'
 import { checkPeer, type PeerCheck } from '../siblings/peer-check.ts'
-import {
-  ERROR,
-  type ObjectPlace,
-  PURGE_SEQUENCE,
-  REFUSALS,
-  type Refusal,
-  readObjectPath,
-  withoutPeerFields,
-} from '../siblings/peer-message.ts'
+import { ERROR, type ObjectPlace, REFUSALS, type Refusal, readObjectPath } from '../siblings/peer-message.ts'
 import type { PurgeBook } from '../siblings/purge-book.ts'
 import { hasPurges } from '../siblings/purge-fence.ts'
 import type { Roster } from '../siblings/roster.ts'
@@ -26,8 +17,8 @@ import { isSafeTarget, isUnread } from './request-head.ts'
 import type { Sender } from './send.ts'
 import { type Account, Visit } from './visit.ts'
 
-/** Who waits hears within this time that it is not in vain (102), well before it would give up. */
-const WORD_AFTER_MS = 500
+/** Who waits hears within this time that it is not in vain (102), well before it would give up, also where this node is late itself. */
+const WORD_AFTER_MS = 100
 /** What is asked to be held for longer is no blocking reload. */
 const MOST_HELD_MS = 120_000
 
@@ -89,6 +80,8 @@ export class PeerDoor {
   #bytes = 0
   #outOfStep = 0
   #underWay = 0
+  /** What is in force stays so, and siblings say the same again and again. */
+  #purgesInForce: string | undefined
 
   constructor(context: PeerDoorContext) {
     this.#context = context
@@ -139,20 +132,44 @@ export class PeerDoor {
       this.#refuse(response, why)
       return
     }
-    const request = requestOf(message, asked, place, check)
+    const request = { method, target: asked.prefix + place.target, fields: check.fields }
     if (!isSafeTarget(request.target)) {
       this.#refuse(response, why)
       return
     }
-    this.#underWay++
-    response.once('close', () => this.#underWay--)
     const settle = (isInForce: boolean): void => {
       if (isInForce) this.#serve(asked, request, place, check, response)
       else this.#refuse(response, 'behind')
     }
-    const isInForce = hasPurges(this.#context.purges, fieldValue(headers, PURGE_SEQUENCE))
-    if (typeof isInForce === 'boolean') settle(isInForce)
-    else void isInForce.then(settle).catch((error: unknown) => this.#broken(error, response))
+    const isInForce = this.#hasPurges(check.purges)
+    if (typeof isInForce === 'boolean') {
+      settle(isInForce)
+      return
+    }
+    this.#underWay++
+    void isInForce
+      .finally(() => this.#underWay--)
+      .then(settle)
+      .catch((error: unknown) => this.#broken(error, response))
+  }
+
+  #hasPurges(wanted: string | undefined): boolean | Promise<boolean> {
+    if (wanted === undefined || wanted === this.#purgesInForce) return true
+    const isInForce = hasPurges(this.#context.purges, wanted)
+    if (isInForce === true) this.#purgesInForce = wanted
+    return isInForce
+  }
+
+  /** What lies in memory and is not long is gone before anybody could ask what became of it. False: nothing was done. */
+  #sentAtOnce(answer: StoredAnswer, request: RequestHead, response: ServerResponse): boolean {
+    const { sender, clock, onAccount } = this.#context
+    if (onAccount !== undefined || answer.unshared !== undefined) return false
+    const bytes = sender.sendHit(response, request, answer, clock(), undefined)
+    if (bytes === undefined) return false
+    this.#requests++
+    this.#bytes += bytes
+    if (answer.status.hit) this.#hits++
+    return true
   }
 
   #serve(
@@ -164,13 +181,16 @@ export class PeerDoor {
   ): void {
     if (response.destroyed) return // it did not wait for the purges that it wanted here
     const { cache, onAccount, nextRequestId } = this.#context
-    this.#requests++
-    const visit = new Visit(nextRequestId(), request, 'miss')
-    if (onAccount !== undefined) response.once('close', () => onAccount({ ...visit.account(response), peer }))
-    response.once('close', () => {
-      this.#bytes += visit.bytes
-    })
     const atOnce = cache.immediate(route, request)
+    if (atOnce !== undefined && this.#sentAtOnce(atOnce, request, response)) return
+    this.#requests++
+    this.#underWay++
+    const visit = new Visit(nextRequestId(), request, 'miss')
+    response.once('close', () => {
+      this.#underWay--
+      this.#bytes += visit.bytes
+      onAccount?.({ ...visit.account(response), peer })
+    })
     const signal = atOnce?.stored.body.chunks === undefined ? leaving(response) : NEVER
     if (atOnce !== undefined) {
       this.#settled(this.#send(response, request, atOnce, visit, signal), response, visit)
@@ -248,23 +268,6 @@ const NEVER = new AbortController().signal
 /** Whoever reaches the listener can make these up. */
 const MAX_TOLD = 32
 const MAX_TOLD_LENGTH = 128
-
-const OF_THE_MESSAGE: ReadonlySet<string> = new Set(['host', 'connection'])
-
-function requestOf(
-  { method = 'GET', headers }: IncomingMessage,
-  { prefix }: Route,
-  { target }: ObjectPlace,
-  { role }: Sibling,
-): RequestHead {
-  const fields = omitFields(withoutPeerFields(headers), OF_THE_MESSAGE)
-  const control = role === 'probe' ? { 'cache-control': 'only-if-cached' } : undefined
-  return {
-    method,
-    target: prefix + target,
-    fields: control === undefined ? fields : { ...fields, ...control },
-  }
-}
 
 function heldBy({ heldMs }: ObjectPlace): HeldFill | undefined {
   if (heldMs === undefined) return undefined

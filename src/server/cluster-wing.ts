@@ -149,7 +149,7 @@ export class ClusterWing {
     const { config, options, clock, logger, warn, nextRequestId } = this.#context
     const { node, log, http } = config
     const { auth, roster, desk } = this.#cluster
-    const lines = new PeerLines(roster, clock)
+    const lines = new PeerLines(clock)
     const onAccount = (account: Account & { readonly peer: string }): void =>
       logger.info(account, 'request of a sibling')
     const door = new PeerDoor({

@@ -1,8 +1,9 @@
 /** A request for an object as one sibling sends it to another. */
-import { fieldValue, type RequestHead } from '../rfc/heads.ts'
+import type { RequestHead } from '../rfc/heads.ts'
 import type { Held } from '../upstream/source.ts'
 import { AUTH_FIELD, type PeerAuth } from './peer-auth.ts'
-import { HOP, objectPath, PEER, PURGE_SEQUENCE, RING, ROLE, type Role } from './peer-message.ts'
+import { objectPath, type Role } from './peer-message.ts'
+import { writeSaid } from './peer-said.ts'
 import { ALGORITHM } from './rendezvous.ts'
 import type { Roster } from './roster.ts'
 
@@ -25,25 +26,20 @@ export function written(
   auth: PeerAuth,
   purges = '',
 ): RequestHead {
+  const { method } = request
   const target = objectPath({ routeId, target: request.target, heldMs: held?.headTimeoutMs })
-  const control = role === 'probe' ? { 'cache-control': 'only-if-cached' } : {}
-  const fields = {
-    ...request.fields,
-    ...control,
-    [PEER]: roster.self.id,
-    [HOP]: String(hop),
-    [ROLE]: role,
-    [RING]: `${ALGORITHM} ${roster.digest()}`,
-    ...(purges === '' ? {} : { [PURGE_SEQUENCE]: purges }),
-  }
-  const signed = auth.sign({
-    method: request.method,
-    target,
-    range: fieldValue(fields, 'range'),
-    peer: roster.self.id,
-    hop: fields[HOP],
-    role,
-    cacheControl: fieldValue(fields, 'cache-control'),
-  })
-  return { method: request.method, target, fields: { ...fields, [AUTH_FIELD]: signed.value } }
+  const { said, fields, values } = writeSaid(
+    {
+      ...{ hop, role, algorithm: ALGORITHM, digest: roster.digest(), peer: roster.self.id },
+      purges: purges === '' ? undefined : purges,
+    },
+    request.fields,
+  )
+  fields[AUTH_FIELD] = auth.seal(said, coveredBy(method, target, values))
+  return { method, target, fields }
+}
+
+/** All of the message that means something, beside the field that says so. No field of HTTP has a line break in it. */
+export function coveredBy(method: string, target: string, values: string): string {
+  return `${method} ${target}${values}`
 }

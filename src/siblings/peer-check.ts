@@ -1,7 +1,9 @@
 /** Whether a request on the internal listener is one of a sibling that may be answered; what else it is, in one word. */
 import { type Fields, fieldValue } from '../rfc/heads.ts'
-import { AUTH_FIELD, type PeerAuth, type PeerVerdict } from './peer-auth.ts'
-import { HOP, isRole, MAX_HOPS, PEER, type Refusal, RING, ROLE, type Role } from './peer-message.ts'
+import { coveredBy } from './peer-ask.ts'
+import { AUTH_FIELD, type PeerAuth, type PeerVerdict, readSeal, VERSION } from './peer-auth.ts'
+import { isRole, MAX_HOPS, type Refusal, type Role } from './peer-message.ts'
+import { heardFields, readSaid, valuesOf } from './peer-said.ts'
 import { ALGORITHM } from './rendezvous.ts'
 import type { Roster } from './roster.ts'
 
@@ -20,42 +22,61 @@ export type PeerCheck =
       readonly hop: number
       /** False: it sees another roster, and may ask here for what it should ask elsewhere. */
       readonly isInStep: boolean
+      /** Which must be in force here, as purge-fence.ts writes them; undefined: all those are that matter. */
+      readonly purges: string | undefined
+      /** Of the request, without what is between siblings alone. */
+      readonly fields: Fields
     }
   | { readonly kind: 'refused'; readonly why: Refusal; readonly peer: string; readonly details: string }
 
-/** What a signature does not speak for is not looked at before the signature is. */
-export function checkPeer(auth: PeerAuth, roster: Roster, head: PeerHead): PeerCheck {
-  const { fields } = head
-  const peer = fieldValue(fields, PEER) ?? ''
-  const role = fieldValue(fields, ROLE)
-  const hop = fieldValue(fields, HOP)
-  const ring = fieldValue(fields, RING) ?? ''
-  const refused = (why: Refusal, details: string): PeerCheck => ({ kind: 'refused', why, peer, details })
-  const verdict = auth.verify(fieldValue(fields, AUTH_FIELD), {
-    method: head.method,
-    target: head.target,
-    range: fieldValue(fields, 'range'),
-    peer,
-    hop,
-    role,
-    cacheControl: fieldValue(fields, 'cache-control'),
-  })
-  if (verdict.kind === 'refused') return refused('refused', REASONS[verdict.reason])
-  const [algorithm = '', digest = ''] = ring.split(' ')
+/** What a signature does not speak for is not looked at before the signature is, nor heard after it. */
+export function checkPeer(auth: PeerAuth, roster: Roster, { method, target, fields }: PeerHead): PeerCheck {
+  const value = fieldValue(fields, AUTH_FIELD)
+  if (value === undefined) return refused('refused', REASONS.unsigned)
+  const seal = readSeal(value)
+  const said = seal === undefined ? undefined : readSaid(seal.said)
+  if (seal === undefined || said === undefined) return unreadable(value)
+  const { peer, role, algorithm } = said
+  const verdict = auth.verifySeal(seal, coveredBy(method, target, valuesOf(said, fields)))
+  if (verdict.kind === 'refused') return refused('refused', REASONS[verdict.reason], peer)
   if (algorithm !== ALGORITHM)
-    return refused('incompatible', `expected the algorithm ${ALGORITHM}, came ${algorithm || 'none'}`)
-  if (peer === roster.self.id) return refused('loop', 'expected the name of another node, came our own')
-  const hops = /^\d$/.test(hop ?? '') ? Number(hop) : Number.NaN
-  if (!(hops >= 1 && hops <= MAX_HOPS)) return refused('loop', `expected 1 or ${MAX_HOPS} hops, came ${hop}`)
+    return refused('incompatible', `expected the algorithm ${ALGORITHM}, came ${algorithm}`, peer)
+  if (peer === roster.self.id) return refused('loop', 'expected the name of another node, came our own', peer)
+  const hop = said.hop.length === 1 ? Number(said.hop) : Number.NaN
+  if (!(hop >= 1 && hop <= MAX_HOPS))
+    return refused('loop', `expected 1 or ${MAX_HOPS} hops, came ${said.hop}`, peer)
   // Who is asked after another was answers from what it has, or for a zone below.
   const isEnd = role === 'probe' || role === 'parent'
-  if (!isRole(role) || (hops === MAX_HOPS && !isEnd)) return refused('loop', `after ${hops} hops as ${role}`)
-  return { kind: 'sibling', peer, role, hop: hops, isInStep: digest === roster.digest() }
+  if (!isRole(role) || (hop === MAX_HOPS && !isEnd))
+    return refused('loop', `after ${hop} hops as ${role}`, peer)
+  return {
+    kind: 'sibling',
+    peer,
+    role,
+    hop,
+    isInStep: said.digest === roster.digest(),
+    purges: said.purges,
+    fields: heardFields(said, role, fields),
+  }
+}
+
+function refused(why: Refusal, details: string, peer = ''): PeerCheck {
+  return { kind: 'refused', why, peer, details }
+}
+
+/** Another release says it in another way. */
+function unreadable(value: string): PeerCheck {
+  const [, version] = /^(v\d{1,3}) /.exec(value) ?? []
+  if (version === undefined || version === VERSION) return refused('refused', REASONS.malformed)
+  return refused(
+    'incompatible',
+    `expected a request of the form ${VERSION}, came one of ${version}: another release`,
+  )
 }
 
 const REASONS: Readonly<Record<(PeerVerdict & { kind: 'refused' })['reason'], string>> = {
   unsigned: 'expected a signature, came none',
-  malformed: 'expected a signature of the form v1, came another',
+  malformed: `expected a signature of the form ${VERSION}, came another`,
   'unknown-key': 'expected a signature with the secret of this cluster, came one with another',
   forged: 'the signature is not that of this request',
   expired: 'it was signed more than 30 s from now: the clocks differ, or it is old',

@@ -24,20 +24,12 @@ export function isRole(word: string | undefined): word is Role {
 /** How many siblings a request may come to, one after the other. */
 export const MAX_HOPS = 2
 
-/** On requests: who asks, after how many hops, as whom, and by which roster. */
+/** On news: who asks. */
 export const PEER = 'relais-peer'
-export const HOP = 'relais-hop'
-export const ROLE = 'relais-role'
-/** The algorithm and the digest of the roster, on requests and answers. */
-export const RING = 'relais-ring'
 /** On answers: milliseconds since the origin made it, for Age has whole seconds only. */
 export const AGE = 'relais-age'
-/** When it was stored, in milliseconds since the epoch by the clock of the one who answers. */
-export const STORED = 'relais-stored'
-/** How often it is asked for there, in requests per second. */
+/** How often it is asked for there, in requests per second; absent: less than once. */
 export const RATE = 'relais-rate'
-/** On requests: purges that must be in force where it is asked, `issuer=sequence,…`; absent: all those are that matter. */
-export const PURGE_SEQUENCE = 'relais-purge-seq'
 /** Its body was taken whole and is as viewers are to have it. */
 export const WHOLE = 'relais-whole'
 /** Why there is none. */

@@ -15,7 +15,12 @@ export interface RideContext {
   /** It is handed on, and counts as seen here. */
   onPassing(): void
   /** The body broke off behind so many bytes: what is missing of it, from whoever has it. */
-  rest(head: ReceivedHead, taken: number, failure: RelaisError, signal: AbortSignal): AsyncIterable<Uint8Array>
+  rest(
+    head: ReceivedHead,
+    taken: number,
+    failure: RelaisError,
+    signal: AbortSignal,
+  ): AsyncIterable<Uint8Array>
 }
 
 export class PeerRide implements Ride, Hearer {

@@ -6,7 +6,7 @@ import { ALGORITHM } from './rendezvous.ts'
 import { readPositions } from './wire-values.ts'
 
 /** Of all messages between siblings. Another one is not understood, so releases that differ in it are no siblings. */
-export const PROTOCOL = 1
+export const PROTOCOL = 2
 
 /** What a node does now, for people and for its load. */
 export interface LoadFigures {

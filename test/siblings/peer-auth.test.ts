@@ -1,7 +1,7 @@
 /** Sibling messages are believed when they are signed, whole, recent and new. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { PeerAuth, type PeerRequest, type PeerVerdict } from '../../src/siblings/peer-auth.ts'
+import { PeerAuth, type PeerRequest, type PeerVerdict, readSeal } from '../../src/siblings/peer-auth.ts'
 import { testClock } from '../support/clock.ts'
 import fc from '../support/properties.ts'
 
@@ -11,11 +11,7 @@ const OTHER = 'another secret of 32 characters or so'
 const REQUEST: PeerRequest = {
   method: 'GET',
   target: '/-/peer/v1/obj/main/aHR0cDovL28v',
-  range: 'bytes=0-99',
   peer: 'paris-1',
-  hop: '1',
-  role: 'owner',
-  cacheControl: 'only-if-cached',
   body: '{"a":1}',
 }
 
@@ -137,12 +133,45 @@ test('an answer fits the request it was signed for, its status and its body', ()
   assert.equal(one.isAnswer(undefined, nonce, 200, '{}'), false)
 })
 
+test('a seal speaks for what is said in it and for what it covers, once', () => {
+  const { one, other } = pair()
+  const value = one.seal('1 owner', 'GET /a')
+  const verdictOn = (text: string, covered: string): string => {
+    const seal = readSeal(text)
+    return seal === undefined ? 'unread' : reasonOf(other.verifySeal(seal, covered))
+  }
+  assert.deepEqual(readSeal(value)?.said, ['1', 'owner'])
+  assert.equal(verdictOn(value, 'GET /b'), 'forged')
+  assert.equal(verdictOn(value.replace('owner', 'probe'), 'GET /a'), 'forged')
+  for (const [index, word] of value.split(' ').entries()) {
+    const words = value.split(' ').with(
+      index,
+      word.replace(/.$/, (last) => (last === '0' ? '1' : '0')),
+    )
+    assert.notEqual(verdictOn(words.join(' '), 'GET /a'), 'genuine', `word ${index}`)
+  }
+  assert.equal(verdictOn(value, 'GET /a'), 'genuine')
+  assert.equal(verdictOn(value, 'GET /a'), 'replayed')
+})
+
+test('a seal is believed for 30 seconds', () => {
+  const { one, other, clock } = pair()
+  const seals = [one.seal('a', 'b'), one.seal('a', 'b')].map(readSeal)
+  clock.advance(29_000)
+  assert.ok(seals[0] && seals[1])
+  assert.equal(reasonOf(other.verifySeal(seals[0], 'b')), 'genuine')
+  clock.advance(2_000)
+  assert.equal(reasonOf(other.verifySeal(seals[1], 'b')), 'expired')
+})
+
 test('whatever comes as a signature is refused, and nothing throws', () => {
   const { other } = pair()
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.string({ unit: 'binary' })), (value) => {
       assert.equal(other.verify(value, REQUEST).kind, 'refused')
       assert.equal(other.isAnswer(value, 'nonce', 200, ''), false)
+      const seal = readSeal(`v2 ${value}`)
+      if (seal !== undefined) assert.equal(other.verifySeal(seal, '').kind, 'refused')
     }),
   )
 })

@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import type { Clock } from '../../src/rfc/heads.ts'
+import { coveredBy } from '../../src/siblings/peer-ask.ts'
 import { PeerAuth } from '../../src/siblings/peer-auth.ts'
 import { objectPath, routeIdOf } from '../../src/siblings/peer-message.ts'
+import { writeSaid } from '../../src/siblings/peer-said.ts'
 import { ALGORITHM } from '../../src/siblings/rendezvous.ts'
 import { Strangers } from '../../src/siblings/strangers.ts'
 import { barrier, until } from '../support/barrier.ts'
@@ -19,30 +22,40 @@ interface Asked {
   readonly peer?: string
   readonly hop?: string
   readonly role?: string
-  readonly ring?: string
+  readonly algorithm?: string
+  readonly purges?: string
   readonly secret?: string
   readonly path?: string
   readonly headers?: Record<string, string>
 }
 
-/** Asks as a sibling would, but for what the test changes. */
-function asSibling(node: TestSibling, origin: TestOrigin, asked: Asked = {}): Promise<Response> {
+/** What a sibling would send, but for what the test changes. */
+function writtenAs(
+  origin: TestOrigin,
+  now: Clock,
+  asked: Asked = {},
+): Required<Pick<Asked, 'method' | 'path' | 'headers'>> {
   const { method = 'GET', target = 'segment.ts', peer = 'node-0', hop = '1', role = 'owner' } = asked
-  const { headers = {}, secret = SECRET, ring = `${ALGORITHM} 0123456789abcdef` } = asked
+  const { headers = {}, secret = SECRET, algorithm = ALGORITHM, purges } = asked
   const routeId = routeIdOf({ prefix: '/', base: `${origin.url}/` })
   const path = asked.path ?? objectPath({ routeId, target, heldMs: undefined })
-  const auth = new PeerAuth({ secret, acceptedSecret: null }, node.clock.now)
-  const { value } = auth.sign({
+  const digest = '0123456789abcdef'
+  const { said, fields, values } = writeSaid(
+    { hop: Number(hop), role, algorithm, digest, purges, peer },
+    headers,
+  )
+  const auth = new PeerAuth({ secret, acceptedSecret: null }, now)
+  return {
     method,
-    target: path,
-    range: headers['range'],
-    peer,
-    hop,
-    role,
-    cacheControl: headers['cache-control'],
-  })
-  const ours = { 'relais-peer': peer, 'relais-hop': hop, 'relais-role': role, 'relais-ring': ring }
-  return get((node.peerUrl ?? '') + path, { method, headers: { ...ours, 'relais-auth': value, ...headers } })
+    path,
+    headers: { ...fields, 'relais-auth': auth.seal(said, coveredBy(method, path, values)) },
+  }
+}
+
+/** Asks as a sibling would, but for what the test changes. */
+function asSibling(node: TestSibling, origin: TestOrigin, asked: Asked = {}): Promise<Response> {
+  const { method, path, headers } = writtenAs(origin, node.clock.now, asked)
+  return get((node.peerUrl ?? '') + path, { method, headers })
 }
 
 async function open(t: TestContext): Promise<{ origin: TestOrigin; node: TestSibling }> {
@@ -62,9 +75,7 @@ test('a sibling is answered, with what it needs to know beside the response', as
   assert.equal(answer.body.toString(), 'body of /segment.ts')
   assert.equal(answer.headers['age'], '1')
   assert.equal(answer.headers['relais-age'], '1500')
-  assert.equal(answer.headers['relais-rate'], '0.2')
-  assert.match(String(answer.headers['relais-ring']), /^hrw1 [0-9a-f]{16}$/)
-  assert.match(String(answer.headers['relais-stored']), /^\d{13}$/)
+  assert.equal(answer.headers['relais-rate'], undefined)
   assert.match(String(answer.headers['cache-status']), /^node-1; hit/)
   assert.equal(origin.count(), 1)
 })
@@ -120,8 +131,8 @@ test('a probe walks with what is on its way from the origin as soon as its head 
 
 const REFUSED: readonly (readonly [string, Asked, number, string])[] = [
   ['another secret', { secret: 'another secret that is long enough too' }, 403, 'refused'],
-  ['another algorithm', { ring: 'hrw2 0123456789abcdef' }, 409, 'incompatible'],
-  ['no algorithm', { ring: '' }, 409, 'incompatible'],
+  ['another algorithm', { algorithm: 'hrw2' }, 409, 'incompatible'],
+  ['no algorithm', { algorithm: '-' }, 409, 'incompatible'],
   ['our own name', { peer: 'node-1' }, 508, 'loop'],
   ['our own name in CDN-Loop', { headers: { 'cdn-loop': 'node-0, node-1' } }, 508, 'loop'],
   ['three hops', { hop: '3', role: 'probe' }, 508, 'loop'],
@@ -146,39 +157,89 @@ for (const [what, asked, status, word] of REFUSED) {
   })
 }
 
+test('what is asked for once a second or more is said to be so', async (t) => {
+  const { origin, node } = await open(t)
+  let last = await asSibling(node, origin)
+  for (let count = 1; count < 10; count++) last = await asSibling(node, origin)
+  assert.equal(last.headers['relais-rate'], '1.0')
+})
+
 test('unsigned, replayed, expired and tampered requests are refused, in one line of the log each', async (t) => {
   const { origin, node } = await open(t)
-  const path = objectPath({
-    routeId: routeIdOf({ prefix: '/', base: `${origin.url}/` }),
-    target: 'segment.ts',
-    heldMs: undefined,
-  })
-  const ours = {
-    'relais-peer': 'node-0',
-    'relais-hop': '1',
-    'relais-role': 'owner',
-    'relais-ring': `${ALGORITHM} 0123456789abcdef`,
-  }
+  const { path, headers } = writtenAs(origin, node.clock.now, { headers: { accept: '*/*' } })
   const url = (node.peerUrl ?? '') + path
-  const signed = { method: 'GET', target: path, peer: 'node-0', hop: '1', role: 'owner' }
-  const { value } = new PeerAuth({ secret: SECRET, acceptedSecret: null }, node.clock.now).sign(signed)
-  assert.equal((await get(url, { headers: ours })).status, 403)
-  assert.equal(
-    (await get(url, { headers: { ...ours, 'relais-role': 'parent', 'relais-auth': value } })).status,
-    403,
-  )
-  assert.equal(
-    (await get(url, { headers: { ...ours, range: 'bytes=0-1', 'relais-auth': value } })).status,
-    403,
-  )
-  assert.equal((await get(url, { headers: { ...ours, 'relais-auth': value } })).status, 200)
-  for (let count = 0; count < 3; count++)
-    assert.equal((await get(url, { headers: { ...ours, 'relais-auth': value } })).status, 403)
+  const statusOf = async (fields: Record<string, string>): Promise<number> =>
+    (await get(url, { headers: fields })).status
+  const { 'relais-auth': value = '', ...unsigned } = headers
+  const tampered = (from: string, to: string): Record<string, string> => {
+    assert.ok(value.includes(from))
+    return { ...headers, 'relais-auth': value.replace(from, to) }
+  }
+  assert.equal(await statusOf(unsigned), 403)
+  assert.equal(await statusOf({ ...headers, accept: 'text/*' }), 403)
+  for (const [from, to] of [
+    [' owner ', ' parent '],
+    [' 1 owner', ' 2 owner'],
+    [' node-0 ', ' node-2 '],
+    [' - accept ', ' a=1 accept '],
+    [' accept ', ' - '],
+    [' 0123456789abcdef ', ' 0123456789abcdee '],
+  ] as const)
+    assert.equal(await statusOf(tampered(from, to)), 403, `${from} became ${to}`)
+  assert.equal(await statusOf(headers), 200)
+  for (let count = 0; count < 3; count++) assert.equal(await statusOf(headers), 403)
   node.clock.advance(60_000)
-  assert.equal((await get(url, { headers: { ...ours, 'relais-auth': value } })).status, 403)
-  assert.equal((await node.stats()).peers?.refused.refused, 7)
+  assert.equal(await statusOf(headers), 403)
+  assert.equal((await node.stats()).peers?.refused.refused, 12)
   const lines = node.log.filter(({ msg }) => String(msg).startsWith('a request on the internal listener'))
   assert.equal(lines.length, 4)
+})
+
+test('a field that no signature speaks for is not heard', async (t) => {
+  const { origin, node } = await open(t)
+  const { path, headers } = writtenAs(origin, node.clock.now, { headers: { accept: '*/*' } })
+  const added = { range: 'bytes=0-1', 'x-request-id': '7', 'cache-control': 'only-if-cached' }
+  const answer = await get((node.peerUrl ?? '') + path, { headers: { ...headers, ...added } })
+  assert.deepEqual([answer.status, answer.body.toString()], [200, 'body of /segment.ts'])
+  const [asked] = origin.asked
+  assert.equal(asked?.headers['accept'], '*/*')
+  assert.equal(asked?.headers['x-request-id'], undefined)
+})
+
+test('what siblings need not say reaches the origin as if they had said it', async (t) => {
+  const { origin, node } = await open(t)
+  const goesWithoutSaying = {
+    via: '1.1 node-0',
+    'cdn-loop': 'node-0',
+    forwarded: 'for=_shared',
+    'accept-encoding': 'identity',
+  }
+  const { headers } = writtenAs(origin, node.clock.now, { headers: goesWithoutSaying })
+  assert.deepEqual(Object.keys(headers), ['relais-auth'])
+  await asSibling(node, origin, { headers: goesWithoutSaying })
+  const [asked] = origin.asked
+  assert.equal(asked?.headers['via'], '1.1 node-0, 1.1 node-1')
+  assert.equal(asked?.headers['cdn-loop'], 'node-0, node-1')
+  assert.equal(asked?.headers['accept-encoding'], 'identity')
+})
+
+test('a request of another release is refused in one clear line', async (t) => {
+  const { origin, node } = await open(t)
+  const { path } = writtenAs(origin, node.clock.now)
+  const before = `v1 0123abcd 1767225600 nonce ${'A'.repeat(43)}`
+  for (let count = 0; count < 2; count++) {
+    const answer = await get((node.peerUrl ?? '') + path, { headers: { 'relais-auth': before } })
+    assert.deepEqual([answer.status, answer.headers['relais-error']], [409, 'incompatible'])
+  }
+  const lines = node.log.filter(({ msg }) => String(msg).includes('another release'))
+  assert.equal(lines.length, 1)
+  assert.match(String(lines[0]?.['msg']), /expected a request of the form v2, came one of v1/)
+})
+
+test('purges that are wanted in force and are not are waited for a little, and then it is behind', async (t) => {
+  const { origin, node } = await open(t)
+  const answer = await asSibling(node, origin, { purges: 'node-9.1=7' })
+  assert.deepEqual([answer.status, answer.headers['relais-error']], [503, 'behind'])
 })
 
 test('the listener of viewers knows nothing of siblings, and takes their word for nothing', async (t) => {

@@ -32,11 +32,11 @@ test('what is written is read again', () => {
 
 test('another protocol, algorithm or cluster is named in one line, whatever else the message has', () => {
   const bad = (message: object): unknown => readState(message, 'relais')
-  assert.deepEqual(bad({ id: 'paris-2', protocol: 2, news: true }), {
+  assert.deepEqual(bad({ id: 'paris-2', protocol: 1, news: true }), {
     id: 'paris-2',
-    bad: 'expected protocol 1, came 2',
+    bad: 'expected protocol 2, came 1',
   })
-  assert.deepEqual(bad({ id: 'paris-2', protocol: 1, algorithm: 'hrw2' }), {
+  assert.deepEqual(bad({ id: 'paris-2', protocol: 2, algorithm: 'hrw2' }), {
     id: 'paris-2',
     bad: 'expected algorithm hrw1, came "hrw2"',
   })
