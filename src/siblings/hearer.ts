@@ -6,7 +6,10 @@ import type { HeardObject, NoObject } from './peer-answer.ts'
 export interface Hearer {
   /** The head, judged by heardOf; the only word when it is no object. */
   heard(answer: HeardObject | NoObject): void
-  /** A piece of the body; its bytes stay as they are until `giveBack` is called. A second call does nothing. */
+  /**
+   * A piece of the body; its bytes stay as they are until `giveBack` is called. A second call does nothing. Until then it
+   * holds up to 256 KiB, be it as small as it may: who does not pass it on soon copies it, or pauses.
+   */
   piece(bytes: Buffer, giveBack: () => void): void
   /** The body has come whole. */
   ended(): void

@@ -152,7 +152,8 @@ export class Sibling implements Ledger {
     this.#failed++
     // Who is to say at once what it has, and does not, may well be busy with what it was asked for as the owner.
     const isSlowProbe = role === 'probe' && code === 'RESPONSE_TIMEOUT'
-    if (!isSlowProbe) this.#standing.failed()
+    // That too many ask it at once is no fault of its own.
+    if (!isSlowProbe && code !== 'CONNECTION_LIMIT') this.#standing.failed()
     else if (isProbing) this.#standing.left()
   }
 
