@@ -15,6 +15,7 @@ const MAX_HEAD_BYTES = 48 * 1024
 const HEAD_CHECK_MS = 1_000
 /** Longer than siblings keep a connection that they do not use, so that it is always they who close it. */
 const KEEP_ALIVE_MS = 75_000
+
 /** What reaches the listener without being a sibling is to cost little: what is bounded here is bounded for everyone. */
 export interface PeerBounds {
   /** Until a head is here, from the first moment of the connection or of the request; looked after each second, or each tenth of it. */

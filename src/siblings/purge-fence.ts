@@ -18,7 +18,7 @@ export const CATCHING_UP_MS = 100
 /** What lacks the purges of more lives of nodes than that is not asked at all. */
 const MOST_ISSUERS = 64
 
-/** The value of `relais-purge-seq`; empty: there is nothing to say. Undefined: it is too much to be said. */
+/** As it is said in a request for an object; empty: there is nothing to say. Undefined: it is too much to be said. */
 export function writtenPurges(lacked: Positions): string | undefined {
   const entries = Object.entries(lacked)
   if (entries.length > MOST_ISSUERS) return undefined

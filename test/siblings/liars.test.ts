@@ -13,7 +13,7 @@ import { openTestRelais, type TestRelais } from '../support/relais.ts'
 const SECRET = 'a secret that is long enough for siblings'
 const BODY = 'the body of the origin'
 const FIELDS = { 'cache-control': 'max-age=600', etag: '"true"', 'accept-ranges': 'bytes' }
-const RING = 'relais-ring: hrw1 0123456789abcdef\r\n'
+const AGE = 'relais-age: 0\r\n'
 
 interface Play {
   readonly origin: TestOrigin
@@ -70,12 +70,12 @@ async function play(
 
 const LIES: readonly (readonly [string, string])[] = [
   ['sends garbage', 'nonsense\r\n\r\n'],
-  ['sends two lengths', `HTTP/1.1 200 OK\r\n${RING}content-length: 5\r\ncontent-length: 6\r\n\r\nhello`],
+  ['sends two lengths', `HTTP/1.1 200 OK\r\n${AGE}content-length: 5\r\ncontent-length: 6\r\n\r\nhello`],
   [
     'answers 206 to a request for the whole',
-    `HTTP/1.1 206 OK\r\n${RING}content-range: bytes 0-4/9\r\ncontent-length: 5\r\n\r\nhello`,
+    `HTTP/1.1 206 OK\r\n${AGE}content-range: bytes 0-4/9\r\ncontent-length: 5\r\n\r\nhello`,
   ],
-  ['answers 304 to a request without a condition', `HTTP/1.1 304 Not Modified\r\n${RING}etag: "one"\r\n\r\n`],
+  ['answers 304 to a request without a condition', `HTTP/1.1 304 Not Modified\r\n${AGE}etag: "one"\r\n\r\n`],
   ['has a head without end', `HTTP/1.1 200 OK\r\nx: ${'y'.repeat(100_000)}\r\n\r\n`],
   [
     'is of another release',
@@ -116,7 +116,7 @@ test('another release is said once in the log, and asked again only after a whil
 test('a body shorter than it was told goes on at the origin where that has the same one', async (t) => {
   const { relais, target } = await play(t, (socket) => {
     const fields = `etag: "true"\r\ncache-control: max-age=600\r\ncontent-length: ${BODY.length}\r\n`
-    socket.end(`HTTP/1.1 200 OK\r\n${RING}${fields}\r\n${BODY.slice(0, 8)}`)
+    socket.end(`HTTP/1.1 200 OK\r\n${AGE}${fields}\r\n${BODY.slice(0, 8)}`)
   })
   const answer = await get(relais.url + target)
   assert.ok(answer.isWhole)
@@ -126,7 +126,7 @@ test('a body shorter than it was told goes on at the origin where that has the s
 test('a body of another validator breaks off as it came, and nothing of it is stored', async (t) => {
   const { relais, target } = await play(t, (socket) => {
     const fields = 'etag: "a lie"\r\ncache-control: max-age=600\r\ncontent-length: 22\r\nrelais-rate: 9\r\n'
-    socket.end(`HTTP/1.1 200 OK\r\n${RING}${fields}\r\nthe body of`)
+    socket.end(`HTTP/1.1 200 OK\r\n${AGE}${fields}\r\nthe body of`)
   })
   const answer = await get(relais.url + target)
   assert.equal(answer.isWhole, false)
@@ -136,7 +136,7 @@ test('a body of another validator breaks off as it came, and nothing of it is st
 test('more bytes than were told are no part of the body', async (t) => {
   const { relais, target } = await play(t, (socket) => {
     const fields = 'etag: "true"\r\ncache-control: max-age=600\r\ncontent-length: 8\r\n'
-    socket.write(`HTTP/1.1 200 OK\r\n${RING}${fields}\r\n${BODY.slice(0, 8)} and more than that`)
+    socket.write(`HTTP/1.1 200 OK\r\n${AGE}${fields}\r\n${BODY.slice(0, 8)} and more than that`)
   })
   const answer = await get(relais.url + target)
   assert.equal(answer.body.toString(), BODY.slice(0, 8))
@@ -145,7 +145,7 @@ test('more bytes than were told are no part of the body', async (t) => {
 test('a manifest that breaks off is asked of the origin, and no viewer sees a half of it', async (t) => {
   const { origin, relais } = await play(t, (socket) => {
     const fields = 'content-type: application/vnd.apple.mpegurl\r\nrelais-whole: 1\r\ncontent-length: 400\r\n'
-    socket.end(`HTTP/1.1 200 OK\r\n${RING}${fields}\r\n#EXTM3U\n#EXT-X-TARGETDURATION:4\n`)
+    socket.end(`HTTP/1.1 200 OK\r\n${AGE}${fields}\r\n#EXTM3U\n#EXT-X-TARGETDURATION:4\n`)
   })
   const manifest = '#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\na.ts\n#EXT-X-ENDLIST\n'
   origin.answer((_, response) =>
@@ -166,7 +166,7 @@ test('a slice of something else than was begun with is not believed, and the ori
   const film = Buffer.alloc(BLOCK + 2 * SLICE, 1)
   const { origin, relais, liar } = await play(t, (socket) => {
     const fields = `etag: "a lie"\r\ncontent-range: bytes ${BLOCK}-${BLOCK + SLICE - 1}/${film.byteLength}\r\n`
-    socket.write(`HTTP/1.1 206 OK\r\n${RING}${fields}content-length: ${SLICE}\r\n\r\n`)
+    socket.write(`HTTP/1.1 206 OK\r\n${AGE}${fields}content-length: ${SLICE}\r\n\r\n`)
     socket.write(Buffer.alloc(SLICE, 2))
   })
   origin.answer((request, response) => {
