@@ -150,3 +150,19 @@ test(
       )
   },
 )
+
+test('each time that a node is lost and comes back the others say so', PATIENCE, async (t) => {
+  const { nodes } = await open(t, 2, () => ({}))
+  await acquainted(nodes)
+  const [near, far] = nodes
+  assert.ok(near !== undefined && far !== undefined)
+  const said = (line: string): number => near.log().filter(({ msg }) => msg === line).length
+  for (const _round of ['first', 'second']) {
+    const losses = said('node-2 is suspect')
+    await far.kill('SIGKILL')
+    await until(() => said('node-2 is suspect') > losses, 'its loss is in the log', 60_000)
+    const returns = said('node-2 is active')
+    await far.start()
+    await until(() => said('node-2 is active') > returns, 'and that it is back', 60_000)
+  }
+})
