@@ -194,7 +194,7 @@ export class CutThroughs {
 
   /** Undefined: it is to be answered as any request. Nothing of this key may be stored, or on its way. */
   begin(route: Route, key: CacheKey, request: RequestHead, taker: Taker): CutThrough | undefined {
-    if (this.#bytesUnderWay >= MOST_BYTES_UNDER_WAY || !this.#mayPass(route, request)) return undefined
+    if (this.#bytesUnderWay >= MOST_BYTES_UNDER_WAY || !this.#mayPass(route, key, request)) return undefined
     const { clock, fence } = this.context.fill
     const mark = fence.depart()
     const order: Order = { route, key, request, stored: undefined, mark, isWanted: () => true }
@@ -256,12 +256,14 @@ export class CutThroughs {
   }
 
   /** By what is known before anybody is asked. */
-  #mayPass(route: Route, { method, target, fields }: RequestHead): boolean {
+  #mayPass(route: Route, key: CacheKey, { method, target, fields }: RequestHead): boolean {
     if (method !== 'GET' || route.home !== undefined || route.source.ride === undefined) return false
     for (const name of NOT_PLAIN) if (fields[name] !== undefined) return false
     const kind = kindOf(target)
     if (!PIECES.has(kind)) return false
     const { fill } = this.context
+    // Of a run that began anew siblings may still have the one before.
+    if (fill.guard.runOf(key) !== undefined) return false
     const facts = { manifest: undefined, stream: fill.streams.timingOf(target) }
     return admissionOf(kind, facts) !== 'always' && !loops(fields, fill.node)
   }

@@ -1,5 +1,5 @@
 /** What is done with a request, given what lies in store for it: one pure function. */
-import { parseCacheControl, responseDirectives } from '../rfc/cache-control.ts'
+import { type CacheControl, parseCacheControl, responseDirectives } from '../rfc/cache-control.ts'
 import { ageSeconds, type Freshness, isFresh, remainingSeconds } from '../rfc/freshness.ts'
 import { fieldValue, type Instant, type RequestHead } from '../rfc/heads.ts'
 import { isBeyondCaches, validatorsOf } from '../rfc/validation.ts'
@@ -106,17 +106,17 @@ function demandOf(
   if (value === undefined && pragma === undefined) return NO_DEMAND
   const directives = parseCacheControl(value)
   const { onlyIfCached } = directives
-  if (route.requestDirectives === 'ignore') return { ...NO_DEMAND, onlyIfCached }
+  // A sibling says how old it may be where the stream has begun anew since (present-run.ts).
+  const isBounded =
+    route.home !== undefined && freshness !== undefined && isTooOld(directives, freshness, now)
+  if (route.requestDirectives === 'ignore') return { ...NO_DEMAND, onlyIfCached, validated: isBounded }
   // Pragma counts only where there is no Cache-Control (RFC 9111 section 5.4).
   const noCache = value === undefined ? /no-cache/i.test(pragma ?? '') : directives.noCache !== undefined
   const { maxStaleSeconds = 0 } = directives
   // RFC 8246 section 2: what does not change while it is fresh is not validated for a reload, only where that is forced.
   const isImmutable = freshness?.immutable === true && isFresh(freshness, now)
   const tooOld =
-    freshness !== undefined &&
-    !isImmutable &&
-    directives.maxAgeSeconds !== undefined &&
-    ageSeconds(freshness, now) >= directives.maxAgeSeconds
+    isBounded || (freshness !== undefined && !isImmutable && isTooOld(directives, freshness, now))
   const tooShort =
     freshness !== undefined &&
     directives.minFreshSeconds !== undefined &&
@@ -127,4 +127,8 @@ function demandOf(
     onlyIfCached,
     maxStaleMs: maxStaleSeconds === 'any' ? Number.POSITIVE_INFINITY : maxStaleSeconds * 1000,
   }
+}
+
+function isTooOld({ maxAgeSeconds }: CacheControl, freshness: Freshness, now: Instant): boolean {
+  return maxAgeSeconds !== undefined && ageSeconds(freshness, now) >= maxAgeSeconds
 }

@@ -19,12 +19,13 @@ import { relocated } from './localised.ts'
 import { collect } from './manifest-body.ts'
 import { bindingValidator, opened, openingRange, ranged } from './opening.ts'
 import { unspoilt } from './other-origins.ts'
+import { fetchOfRun } from './present-run.ts'
 import { renewedFields, theirs } from './renewed-fields.ts'
 import type { Route } from './routes.ts'
 import { isSliceable } from './slice.ts'
 import { isToBeCut, keepSliced, mayBeCut } from './sliced-fill.ts'
 import { describe, heldBy } from './stored-head.ts'
-import { conditional, shared, urgencyOf } from './upstream-request.ts'
+import { conditional, shared } from './upstream-request.ts'
 
 const SET_COOKIE: ReadonlySet<string> = new Set(['set-cookie'])
 
@@ -57,17 +58,14 @@ async function ask(
   signal: AbortSignal,
   land: () => void,
 ): Promise<Filled> {
-  const { route, stored, held, urged, hops, ride } = order
+  const { route, stored } = order
   const whole = shared(route, order.request, context.node)
   const request = opening === undefined ? whole : ranged(whole, opening)
   const validators = stored === undefined ? undefined : validatorsOf(theirs(stored.head))
   const asked = validators === undefined ? request : conditional(request, validators)
   let response: UpstreamResponse
   try {
-    const onOrigin = hops?.setOut()
-    const urgency = urgencyOf(order.request)
-    const manner = { urgency, urged, held, key: whose(order, opening), onOrigin, ride }
-    response = withoutCookies(route, await route.source.fetch(asked, signal, manner))
+    response = withoutCookies(route, await fetchOfRun(context, order, asked, whose(order, opening), signal))
   } catch (error) {
     if (opening === undefined || !isRangeLie(error)) throw error
     // The origin's ranges cannot be relied on; the whole may be.

@@ -4,7 +4,7 @@ import type { AddressBook } from '../media/addresses/address-book.ts'
 import type { Wanted } from '../media/directives.ts'
 import type { ManifestFacts } from '../media/facts.ts'
 import type { Forwarded } from '../rfc/cache-status.ts'
-import type { Clock, Fields, RequestHead } from '../rfc/heads.ts'
+import type { Clock, Fields, Instant, RequestHead } from '../rfc/heads.ts'
 import type { NotStorable } from '../rfc/storability.ts'
 import type { Variant } from '../rfc/vary.ts'
 import type { Notes } from '../store/notes.ts'
@@ -73,6 +73,8 @@ export interface Guard {
   /** `variant`: for whom this version is. */
   judge(order: Order, response: UpstreamResponse, facts: ManifestFacts, variant: Variant): Promise<Judgement>
   unmoved(order: Order, from: string): Promise<UpstreamResponse | undefined>
+  /** Since when a new run of its stream lists it; undefined: it is of the first run that is known here. */
+  runOf(key: CacheKey): Instant | undefined
 }
 
 /** What a fill knows of slices (slices.ts). */

@@ -90,6 +90,10 @@ export class LiveGuard implements Guard {
     }
   }
 
+  runOf(key: CacheKey): Instant | undefined {
+    return this.#runs.of(key)
+  }
+
   /** What another origin says where this one has nothing new for too long; undefined: nothing better. */
   async unmoved(order: Order, from: string): Promise<UpstreamResponse | undefined> {
     const key = cacheKey(order.route, withoutDirectives(order.request.target))

@@ -12,6 +12,8 @@ import { pathOf } from './streams.ts'
 
 const MAX_STREAMS = 10_000
 const MAX_LEFT = 512
+/** What viewers are about to ask for was listed just now. */
+const MAX_KEYS = 20_000
 
 /** What is forgotten of one thing in a stream, stored or on its way. */
 export interface Oblivion {
@@ -25,10 +27,17 @@ export class Runs {
   readonly #context: CacheContext
   readonly #oblivion: Oblivion
   readonly #restartedAt = new LRUCache<string, Instant>({ max: MAX_STREAMS })
+  /** By key: when the run began that lists it, where that is not the first one. */
+  readonly #begun = new LRUCache<CacheKey, Instant>({ max: MAX_KEYS })
 
   constructor(context: CacheContext, oblivion: Oblivion) {
     this.#context = context
     this.#oblivion = oblivion
+  }
+
+  /** Since when a new run lists it; undefined: none does. */
+  of(key: CacheKey): Instant | undefined {
+    return this.#begun.get(key)
   }
 
   /** `before`: the version of the same run; undefined: there is none. */
@@ -67,7 +76,9 @@ export class Runs {
     const key = this.#keyOf(target)
     if (key === undefined) return
     this.#oblivion.missing(key)
-    if (restartedAt !== undefined) this.#oblivion.before(key, restartedAt)
+    if (restartedAt === undefined) return
+    this.#begun.set(key, restartedAt)
+    this.#oblivion.before(key, restartedAt)
   }
 
   /** What the run before listed. By its turn the new run may have brought something of the same name. */

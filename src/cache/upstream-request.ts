@@ -31,13 +31,16 @@ const OF_THE_MESSAGE: ReadonlySet<string> = new Set(['host', 'content-length', '
 const CACHE_DIRECTIVES: ReadonlySet<string> = new Set(['cache-control', 'pragma'])
 const CREDENTIALS: ReadonlySet<string> = new Set(['authorization', 'cookie'])
 const COOKIE: ReadonlySet<string> = new Set(['cookie'])
+const OF_A_PART: ReadonlySet<string> = new Set(['range', 'if-range'])
 
 /** With less in the buffer the picture stops before a slow origin has answered. */
 const SHORT_BUFFER_MS = 2_000
 
 /** One viewer's request, passed on as it is. */
 export function passedOn(route: Route, request: RequestHead, node: string): RequestHead {
-  const fields = common(route, request, node)
+  const all = common(route, request, node)
+  // RFC 9110 section 14.2: ranges are for GET alone. Origins that do not know it answer a HEAD with a 206.
+  const fields = request.method === 'HEAD' ? omitFields(all, OF_A_PART) : all
   const { asker } = request
   if (asker === undefined) return toRoute(route, request, fields)
   const forwarded = appended(fieldValue(request.fields, 'forwarded'), asker.forwarded)

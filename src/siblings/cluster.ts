@@ -6,6 +6,7 @@ import { Acknowledgements } from './acknowledgements.ts'
 import { everySecond, within } from './beat.ts'
 import { Blindness } from './blindness.ts'
 import type { Carrier, CarrierEvents, Whereabouts } from './carrier.ts'
+import { tellComings } from './comings.ts'
 import { LiveRoster } from './live-roster.ts'
 import { type LoadCounters, LoadMeter } from './load-meter.ts'
 import { NewsDesk } from './news-desk.ts'
@@ -136,7 +137,8 @@ export class Cluster {
     log.info({ siblings: this.#ids(), isAnyoneThere, digest: this.#roster.digest() }, 'in the cluster')
     carrier.publishState()
     const { pulse = everySecond } = this.#context
-    this.#stops = [pulse(() => this.tick()), book.onNews(() => carrier.appendPurges())]
+    const told = tellComings(this.#roster, log)
+    this.#stops = [pulse(() => this.tick()), book.onNews(() => carrier.appendPurges()), told]
   }
 
   /** The ids of the live nodes that did not say within this time that this purge is in force there; empty: it is everywhere. */

@@ -33,6 +33,11 @@ test('a fill for all sends nothing of one viewer alone', () => {
   })
 })
 
+test('a HEAD passes without a range, which is for GET alone', () => {
+  const { fields } = passedOn(routeOf(), { ...requestOf(OF_ONE), method: 'HEAD' }, 'node')
+  assert.deepEqual([fields['range'], fields['if-range'], fields['if-match']], [undefined, undefined, '"1"'])
+})
+
 test('what passes is sent with all that the viewer said', () => {
   const { fields } = passedOn(routeOf(), requestOf({ ...OF_ONE, 'accept-encoding': 'zstd' }), 'node')
   assert.deepEqual(fields, { ...OF_ONE, 'accept-encoding': 'zstd', via: '1.1 node', 'cdn-loop': 'node' })

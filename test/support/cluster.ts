@@ -42,6 +42,14 @@ export interface ClusterOptions {
   readonly file?: Record<string, unknown>
   /** What else stands in its `cluster`. */
   readonly cluster?: Record<string, unknown>
+  /** What differs from node to node, by its name: asked each time that it starts. */
+  readonly differing?: (id: string) => Differing
+}
+
+/** What stands in the configuration file of one node in place of what all have. */
+export interface Differing {
+  readonly file?: Record<string, unknown>
+  readonly cluster?: Record<string, unknown>
 }
 
 /** All processes are ended when the test is. Settles when those that are to run know of one another. */
@@ -107,9 +115,9 @@ function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterN
   const url = `http://127.0.0.1:${own.viewers}`
   const path = join(folder, `${id}.json`)
   const leading = [...(roads.get(id) ?? [])]
-  writeFileSync(
-    path,
-    JSON.stringify({
+  const write = (): void => {
+    const { file, cluster } = options.differing?.(id) ?? {}
+    const written = {
       node: id,
       listen: { host: '127.0.0.1', port: own.viewers },
       routes: [{ prefix: '/', origins: options.origins }],
@@ -118,14 +126,17 @@ function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterN
       http: { drainTimeout: '1s' },
       log: { access: false },
       ...options.file,
+      ...file,
       cluster: {
         secret: 'not a secret, but long enough to be one',
         listen: { host: '127.0.0.1', port: own.siblings },
         siblings: leading.map(([other, road]) => ({ id: other, url: `http://127.0.0.1:${road.port}` })),
         ...options.cluster,
+        ...cluster,
       },
-    }),
-  )
+    }
+    writeFileSync(path, JSON.stringify(written))
+  }
   const toAndFrom = [
     ...leading.map(([, road]) => road),
     ...[...roads.values()].flatMap((of) => of.get(id) ?? []),
@@ -139,6 +150,7 @@ function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterN
       return child !== undefined
     },
     async start() {
+      write()
       const started = spawn(process.execPath, [MAIN, '--config', path], {
         env: { PATH: process.env['PATH'], HOME: folder },
         stdio: ['ignore', 'pipe', 'pipe'],
