@@ -45,8 +45,9 @@ const server = createServer((request, response) => {
     void showFilm(path, order.film, request, response)
     return
   }
-  if (!order.isStamped) response.setHeader('content-length', order.size)
-  if (order.chunks === 1) response.end(pattern(order.size))
+  const { size, isStamped } = order
+  if (!isStamped) response.setHeader('content-length', size)
+  if (order.chunks === 1) response.end(isStamped ? stampNow(Buffer.from(pattern(size))) : pattern(size))
   else pace(response, order)
 })
 server.keepAliveTimeout = 60_000

@@ -1,7 +1,7 @@
 /**
  * Measures Relais beside nginx, Varnish and Traffic Server, and keeps what it found in bench/results.
  *
- *     npm run bench -- [hits|hits-of-parts|cold|cold-range|chunks|memory|idle|disk|faults|low-latency|siblings|all] [--rounds 5] [--seconds 2] [--size BYTES] [--viewers N] [--also CHECKOUT]...
+ *     npm run bench -- [hits|hits-of-parts|cold|cold-range|chunks|memory|idle|disk|faults|low-latency|siblings|purges|all] [--rounds 5] [--seconds 2] [--size BYTES] [--viewers N] [--also CHECKOUT]...
  *
  * `late` is `cold`, for late joiners are part of it. `--also` measures the src of another directory in the same run, to see what a change is worth.
  */
@@ -20,6 +20,7 @@ import { hits } from './scenarios/hits.ts'
 import { idle } from './scenarios/idle.ts'
 import { lowLatency } from './scenarios/low-latency.ts'
 import { memory } from './scenarios/memory.ts'
+import { purges } from './scenarios/purges.ts'
 import { siblings } from './scenarios/siblings.ts'
 
 const { values, positionals } = parseArgs({
@@ -51,6 +52,7 @@ const SCENARIOS: ReadonlyMap<string, () => Promise<Report>> = new Map([
   ['disk', disk],
   ['faults', faults],
   ['siblings', () => siblings({ ...pace, also: values.also })],
+  ['purges', () => purges(values.also)],
   ['low-latency', () => lowLatency(Number(values.viewers), values.also)],
 ])
 

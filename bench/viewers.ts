@@ -22,6 +22,8 @@ import type {
   Walk,
   WalkSeen,
 } from './lib/plans.ts'
+import { purging, tasting } from './lib/purging.ts'
+import { stroll } from './lib/stroll.ts'
 import { Viewer, type Watcher } from './lib/viewer.ts'
 import { Check, StampReader } from './lib/watchers.ts'
 
@@ -51,6 +53,15 @@ switch (plan.kind) {
     break
   case 'scatter':
     say(await scatter(plan))
+    break
+  case 'stroll':
+    say(await stroll(plan))
+    break
+  case 'purging':
+    say(await purging(plan))
+    break
+  case 'tasting':
+    say(await tasting(plan))
 }
 
 function say(seen: unknown): void {

@@ -25,6 +25,19 @@ export function cpuMicros(pid: number): number {
   return (ticks * 1e6) / TICKS_PER_SECOND
 }
 
+/** How long each processor was busy and was not since the machine began, in ticks; by its number. */
+export function coreTicks(): readonly { readonly busy: number; readonly idle: number }[] {
+  const lines = readFileSync('/proc/stat', 'utf8').match(/^cpu\d+ .*/gm) ?? []
+  return lines.map((line) => {
+    // user nice system idle iowait irq softirq (proc(5)); waiting for a disk is idleness.
+    const [user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, soft = 0] = line
+      .split(' ')
+      .slice(1)
+      .map(Number)
+    return { busy: user + nice + system + irq + soft, idle: idle + wait }
+  })
+}
+
 /** What lies in memory of one process: now, and at most since it began, as the kernel keeps it (no peak is missed). */
 export function residentBytes(pid: number): { now: number; peak: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')

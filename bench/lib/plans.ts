@@ -112,4 +112,63 @@ export interface Scatter {
 
 export type ScatterSeen = ReadsSeen
 
-export type Plan = Crowd | Chunks | Walk | Stall | Idle | Reads | Scatter
+/** Several at each of these ports, each asking for one of `paths` numbers after the other, drawn anew each time. */
+export interface Stroll {
+  readonly kind: 'stroll'
+  readonly ports: readonly number[]
+  readonly path: string
+  readonly paths: number
+  /** At each port. */
+  readonly viewers: number
+  /** Of all together; undefined: as many as are answered. */
+  readonly perSecond?: number
+  readonly seconds: number
+}
+
+export interface StrollSeen {
+  readonly requests: number
+  readonly failures: number
+  /** From a request to the end of its body, of some of them. */
+  readonly ms: readonly number[]
+}
+
+/** An operator who purges one stamped path after the other (`path` and a number), and viewers of it at each port. */
+export interface Purging {
+  readonly kind: 'purging'
+  readonly ports: readonly number[]
+  readonly path: string
+  /** When all were purged he begins anew. */
+  readonly paths: number
+  /** One of so many purges is watched by viewers: their looks and what they fill anew are a load of their own. */
+  readonly watched: number
+  readonly perSecond: number
+  /** So long he purges before anything counts. */
+  readonly warmUpSeconds: number
+  readonly seconds: number
+}
+
+/** Times are milliseconds from the sending of a purge, one number a purge. */
+export interface PurgingSeen {
+  /** Purges that were sent. */
+  readonly perSecond: number
+  /** Until the answer that all nodes have it. */
+  readonly saidMs: readonly number[]
+  /** Of those that are watched, until the last of the ports has given a whole body that left the origin after that. */
+  readonly seenMs: readonly number[]
+  /** Of older bodies, after it was said that all have the purge. */
+  readonly servedAfter: number
+  /** Purges of which it was not said, or that nobody took. */
+  readonly failures: number
+  /** The share of the time in which each processor was, by its number. */
+  readonly busy: readonly number[]
+}
+
+/** Each of so many stamped paths is asked for twice at each port. */
+export interface Tasting {
+  readonly kind: 'tasting'
+  readonly ports: readonly number[]
+  readonly path: string
+  readonly paths: number
+}
+
+export type Plan = Crowd | Chunks | Walk | Stall | Idle | Reads | Scatter | Stroll | Purging | Tasting

@@ -35,6 +35,9 @@ export interface CarrierHealth {
   readonly purgeLag: number
 }
 
+/** How long somebody is waited for who is told that this node leaves. */
+export const ANNOUNCE_MS = 500
+
 /**
  * None of its methods throws or rejects: what fails is tried again by itself, and the node serves on meanwhile.
  *
@@ -46,6 +49,11 @@ export interface Carrier {
   open(): Promise<boolean>
   /** Tells the siblings how this node is, and hears how they are. Called each second. */
   publishState(): void
+  /**
+   * Tells those who are there how this node is, without waiting for their next beat. Resolves when they have heard it, or
+   * after half a second: who hangs or is not to be reached does not keep this node.
+   */
+  announce(): Promise<void>
   /** There are purges in the book that others may lack. */
   appendPurges(): void
   /** What a sibling has applied, as it says itself. */

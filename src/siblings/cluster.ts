@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { PurgeRule } from '../purge/purge-rule.ts'
 import type { Clock, Instant } from '../rfc/heads.ts'
 import { Acknowledgements } from './acknowledgements.ts'
-import { everySecond, within } from './beat.ts'
+import { everySecond } from './beat.ts'
 import { Blindness } from './blindness.ts'
 import type { Carrier, CarrierEvents, Whereabouts } from './carrier.ts'
 import { tellComings } from './comings.ts'
@@ -27,8 +27,6 @@ import { DnsWhereabouts, expectedOf, type Records, selfOf, systemRecords } from 
 const MANY_WITHOUT_ENGINE = 8
 /** Beyond it the ranking is worth another way of finding the owner. */
 const MANY = 64
-/** How long the others are waited for when this node is about to leave: two of their beats. */
-const LEAVE_MS = 2_500
 
 export interface ClusterLog {
   info(about: object, line: string): void
@@ -65,7 +63,6 @@ export class Cluster {
   readonly #dns: DnsWhereabouts | undefined
   readonly #blindness: Blindness
   readonly #instance = randomUUID()
-  readonly #askedBy = new Map<string, () => void>()
   #carrier: Carrier | undefined
   #stops: readonly (() => void)[] = []
 
@@ -101,7 +98,7 @@ export class Cluster {
       auth: this.auth,
       book,
       own: () => this.#own(),
-      onAsked: (peer) => this.#askedBy.get(peer)?.(),
+      onState: (message, peer) => this.#told(message, peer),
       onRefused: (peer, reason) =>
         this.#troubles.say(`a message that says it is from ${nameOf(peer)} is refused: it is ${reason}`),
     })
@@ -188,16 +185,10 @@ export class Cluster {
     this.#warn()
   }
 
-  /** Says that it leaves, and answers when the others know, or after two and a half seconds: they ask it for nothing new then. */
+  /** Says that it leaves, and answers when the others know, or after half a second: they ask it for nothing new then. */
   async leave(): Promise<void> {
-    const live = this.#roster
-      .members()
-      .filter(({ id, state }) => state === 'active' && id !== this.#roster.self.id)
     this.#roster.declare('draining')
-    this.#carrier?.publishState()
-    if (this.#carrier?.health.kind !== 'http') return
-    const told = live.map(({ id }) => new Promise<void>((resolve) => this.#askedBy.set(id, resolve)))
-    await within(LEAVE_MS, Promise.all(told))
+    await this.#carrier?.announce()
   }
 
   /** Resolves when no news is under way. */
@@ -251,6 +242,13 @@ export class Cluster {
     }
     this.#acknowledgements.look()
     return state
+  }
+
+  /** Of a sibling that is known already, and where: who is not is asked first. */
+  #told(message: unknown, peer: string): boolean {
+    const known = this.#roster.knownOf(peer)
+    if (known?.said === undefined) return false
+    return typeof this.#heard(message, { id: peer, url: known.member.url }) !== 'string'
   }
 
   #whereabouts(): readonly Whereabouts[] {

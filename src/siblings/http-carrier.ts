@@ -1,10 +1,18 @@
 /** News by HTTP, from each sibling to each: its state is asked for each second, purges are pushed and asked for. */
 import { isRecord } from '../purge/purge-rule.ts'
-import type { Carrier, CarrierEvents, CarrierHealth, Whereabouts } from './carrier.ts'
+import { within } from './beat.ts'
+import {
+  ANNOUNCE_MS,
+  type Carrier,
+  type CarrierEvents,
+  type CarrierHealth,
+  type Whereabouts,
+} from './carrier.ts'
 import { BATCH_BYTES, PURGES_PATH, PURGES_SINCE_PATH, STATE_PATH } from './news-desk.ts'
 import type { PeerCaller } from './peer-call.ts'
 import type { PurgeBook } from './purge-book.ts'
 import type { Positions } from './purge-log.ts'
+import { writeState } from './sibling-state.ts'
 import { readBatch, readPositions } from './wire-values.ts'
 
 /** Who takes longer is silent. */
@@ -61,6 +69,20 @@ export class HttpCarrier implements Carrier {
 
   publishState(): void {
     for (const peer of this.#all()) this.#run(this.#asks(peer))
+  }
+
+  async announce(): Promise<void> {
+    const { caller, events } = this.#context
+    const body = writeState(events.own())
+    const tells = async ({ whereabouts: { url } }: Peer): Promise<void> => {
+      // Who does not hear it notices that this node is silent.
+      await caller
+        .ask({ url, method: 'POST', target: STATE_PATH, body, timeoutMs: ANNOUNCE_MS })
+        .catch(() => undefined)
+    }
+    const told = Promise.all(this.#others().map(tells))
+    this.#run(told)
+    await within(ANNOUNCE_MS, told)
   }
 
   /** Only what was given out here: what others gave out they push themselves, and who misses it is told when it says so. */

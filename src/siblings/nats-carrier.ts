@@ -3,7 +3,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { isRecord } from '../purge/purge-rule.ts'
-import type { Carrier, CarrierEvents, CarrierHealth } from './carrier.ts'
+import { within } from './beat.ts'
+import { ANNOUNCE_MS, type Carrier, type CarrierEvents, type CarrierHealth } from './carrier.ts'
 import { NatsLog } from './nats-log.ts'
 import type { NatsOptions } from './options.ts'
 import type { PeerAuth } from './peer-auth.ts'
@@ -14,6 +15,8 @@ import { parsed } from './wire-values.ts'
 
 /** JetStream as it is used here is there from 2.9 on. */
 const OLDEST = [2, 9] as const
+/** A purge that was ordered has at most 256 KB of JSON, which may be twice as long as JSON within JSON; servers take 1 MB unless told otherwise. */
+const LEAST_PAYLOAD_BYTES = 640_000
 const CONNECT_TIMEOUT_MS = 2_000
 /** A server that hangs is let go of after two of these. */
 const PING_EVERY_MS = 5_000
@@ -87,6 +90,13 @@ export class NatsCarrier implements Carrier {
     if (this.#connection === undefined) this.#run(this.#connect())
     else if (this.#isConnected && ++this.#beats % BEATS_A_LOOK === 0) this.#run(this.#look())
     this.appendPurges()
+  }
+
+  async announce(): Promise<void> {
+    this.#tell()
+    const connection = this.#isConnected ? this.#connection : undefined
+    // When the server answers it has handed it on.
+    if (connection !== undefined) await within(ANNOUNCE_MS, connection.flush())
   }
 
   appendPurges(): void {
@@ -163,7 +173,7 @@ export class NatsCarrier implements Carrier {
       ...(token === null ? {} : { token }),
       ...(servers.some((url) => url.toLowerCase().startsWith('tls:')) ? { tls: {} } : {}),
     })
-    const problem = problemOf(connection.info?.version, connection.info?.jetstream)
+    const problem = problemOf(connection.info)
     if (problem === undefined) return connection
     await connection.close()
     throw new Error(problem)
@@ -273,10 +283,14 @@ export class NatsCarrier implements Carrier {
 }
 
 /** Undefined: it will do. */
-function problemOf(version: string | undefined, hasJetStream: boolean | undefined): string | undefined {
+function problemOf(info: NatsConnection['info']): string | undefined {
+  const { version, jetstream, max_payload: maxPayload = 0 } = info ?? {}
   const [major = 0, minor = 0] = (version ?? '').split('.').map(Number)
   const [oldestMajor, oldestMinor] = OLDEST
   if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor))
     return `expected a NATS server ${OLDEST.join('.')} or newer, came ${version ?? 'no version'}`
-  return hasJetStream === true ? undefined : 'expected a NATS server with JetStream, came one without'
+  if (jetstream !== true) return 'expected a NATS server with JetStream, came one without'
+  if (maxPayload < LEAST_PAYLOAD_BYTES)
+    return `expected a NATS server that takes messages of ${LEAST_PAYLOAD_BYTES} bytes, came one with max_payload ${maxPayload}`
+  return undefined
 }

@@ -7,7 +7,7 @@ import type { PurgeBook } from './purge-book.ts'
 import { type SiblingState, writeState } from './sibling-state.ts'
 import { parsed, readBatch, readPositions } from './wire-values.ts'
 
-/** GET: the state of this node. */
+/** GET: the state of this node. POST of a state: whoever sends it is so now, and does not wait until it is asked. */
 export const STATE_PATH = '/-/peer/v1/state'
 /** POST of a batch: these purges are applied; answers with the positions after it. */
 export const PURGES_PATH = '/-/peer/v1/purges'
@@ -37,8 +37,8 @@ export interface NewsDeskContext {
   readonly auth: PeerAuth
   readonly book: PurgeBook
   own(): SiblingState
-  /** This sibling was told the state of this node. */
-  onAsked(peer: string): void
+  /** This sibling says what state it is in. False: it is not believed. */
+  onState(message: unknown, peer: string): boolean
   /** Why somebody was not believed. */
   onRefused(peer: string | undefined, reason: string): void
 }
@@ -66,18 +66,26 @@ export class NewsDesk {
       onRefused(peer, verdict.reason)
       return replyOf(403, { error: 'refused' })
     }
-    const { status, json } = await this.#read(method, target, parsed(body))
+    const { status, json } = await this.#read(method, target, parsed(body), request.peer)
     const reply = replyOf(status, json)
-    if (target === STATE_PATH && peer !== undefined) this.#context.onAsked(peer)
     const signature = auth.signAnswer(verdict.nonce, status, reply.body)
     return { ...reply, fields: { ...reply.fields, [AUTH_FIELD]: signature } }
   }
 
-  async #read(method: string, target: string, body: unknown): Promise<{ status: number; json: unknown }> {
+  async #read(
+    method: string,
+    target: string,
+    body: unknown,
+    peer: string,
+  ): Promise<{ status: number; json: unknown }> {
     const { book } = this.#context
     switch (`${method} ${target}`) {
       case `GET ${STATE_PATH}`:
         return { status: 200, json: writeState(this.#context.own()) }
+      case `POST ${STATE_PATH}`:
+        return this.#context.onState(body, peer)
+          ? { status: 200, json: {} }
+          : bad('the state of a sibling that is known here')
       case `POST ${PURGES_PATH}`: {
         const batch = readBatch(body)
         if (batch === undefined) return bad('a batch of purges')
@@ -92,7 +100,9 @@ export class NewsDesk {
       default:
         return {
           status: 404,
-          json: { error: `expected GET ${STATE_PATH}, POST ${PURGES_PATH} or POST ${PURGES_SINCE_PATH}` },
+          json: {
+            error: `expected GET or POST ${STATE_PATH}, POST ${PURGES_PATH} or POST ${PURGES_SINCE_PATH}`,
+          },
         }
     }
   }

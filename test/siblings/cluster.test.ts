@@ -163,18 +163,6 @@ test('a node that begins alone serves, and hears of the others later', async (t)
   )
 })
 
-test('a node that leaves says so before it goes, and is not asked any more', async (t) => {
-  const nodes = await openTestNodes(t, 3)
-  await together(nodes)
-  const [first, second, third] = nodes
-  assert.ok(first && second && third)
-  const left = third.cluster.leave()
-  await beatAll([first, second], 1)
-  await left
-  assert.equal(statesOf(first)['node-3'], 'draining')
-  assert.equal(statesOf(second)['node-3'], 'draining')
-})
-
 test('a node that listens on a secret of its own is no sibling, and serves alone', async (t) => {
   const other = await openTestNode(t, {
     id: 'node-9',

@@ -265,6 +265,7 @@ test('a server that is too old, has no JetStream or is none at all is named in o
   for (const [greeting, expected] of [
     [info({ version: '2.8.4' }), /expected a NATS server 2.9 or newer, came 2.8.4/],
     [info({ jetstream: false }), /expected a NATS server with JetStream, came one without/],
+    [info({ max_payload: 65_536 }), /takes messages of 640000 bytes, came one with max_payload 65536/],
     ['220 mail.example ESMTP\r\n', /./],
   ] as const) {
     const server = createServer((socket) => {

@@ -6,6 +6,7 @@ import type { CacheContext } from '../journey.ts'
 import { cacheKey } from '../key.ts'
 import type { Applied, PurgeStats } from './applied.ts'
 import { contentsOf } from './contents.ts'
+import { inRules, isSayable } from './dealt-addresses.ts'
 import { Positions } from './positions.ts'
 import { type PurgeScope, scopeOf } from './purge-scope.ts'
 import { noteOf, notesOf, readNote } from './record.ts'
@@ -13,8 +14,6 @@ import { Removal } from './removal.ts'
 import { type Mark, Rules } from './rules.ts'
 import { Looks, UnderWay } from './under-way.ts'
 
-/** A stream goes by so many addresses a rule. */
-const IN_ONE_RULE = 500
 /** How long an exact purge is remembered after all is deleted: what a name of it is made of may still be on its way. */
 const REMEMBERED_MS = 10_000
 /** How many purges in force are gone through for each that comes, on average. */
@@ -176,20 +175,27 @@ export class Purges {
     const { targets, isComplete } = await this.#contents(order)
     let last: Applied = applied
     let { deleted, isSaved } = applied
-    for (let start = 0; start < targets.length; start += IN_ONE_RULE) {
-      const values = targets.slice(start, start + IN_ONE_RULE)
-      last = await this.issue({ kind: 'url', values, soft: order.soft })
+    const { soft } = order
+    const sayable = targets.filter(isSayable)
+    for (const values of inRules(sayable)) {
+      last = await this.issue({ kind: 'url', values, soft })
       deleted += last.deleted
       isSaved &&= last.isSaved
     }
-    return { ...last, deleted, isSaved, listed: targets.length, isComplete }
+    if (sayable.length < targets.length) await this.#coverTargets(targets, soft, applied.by)
+    const isAll = isComplete && sayable.length === targets.length
+    return { ...last, deleted, isSaved, listed: sayable.length, isComplete: isAll }
   }
 
   async #coverContents(order: PurgeOrder, applied: Applied): Promise<void> {
     const { targets } = await this.#contents(order)
+    await this.#coverTargets(targets, order.soft, applied.by)
+  }
+
+  async #coverTargets(targets: readonly string[], isSoft: boolean, by: string): Promise<void> {
     const keys = targets.map((target) => this.#keyOf(target)).filter((key) => key !== undefined)
     const scope = { keys: new Set(keys), prefixes: [], tags: new Set<string>(), isAll: false }
-    await this.#cover(scope, order.soft, this.#nextMark(), { by: applied.by })
+    await this.#cover(scope, isSoft, this.#nextMark(), { by })
   }
 
   async #contents({ values }: PurgeOrder): Promise<{ targets: readonly string[]; isComplete: boolean }> {

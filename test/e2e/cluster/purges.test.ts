@@ -71,6 +71,45 @@ test(
 )
 
 test(
+  'of what each of four nodes purges in turn while viewers ask for it on all of them, nothing is served once all have said that it is in force',
+  PATIENCE,
+  async (t) => {
+    const names = Array.from({ length: 40 }, (_, index) => `/o/${index}.ts`)
+    const editions = new Map(names.map((name) => [name, 1]))
+    const origin = await openOrigin(t, ({ url = '' }, response) =>
+      reply(response, String(editions.get(url)), { 'cache-control': 'max-age=3600' }),
+    )
+    const nodes = await openCluster(t, { nodes: 4, origins: [origin.url], canBeCutOff: false })
+    for (const node of nodes) for (const name of names) await text(node, name)
+    let isOver = false
+    let asked = 0
+    const viewers = nodes.map(async (node) => {
+      while (!isOver) await text(node, names[asked++ % names.length] ?? '')
+    })
+    // Each lane has names of its own, so that no other purge of them helps.
+    const lanes = Array.from({ length: 8 }, async (_, lane) => {
+      for (let nth = lane; nth < 400; nth += 8) {
+        const name = names[nth % names.length] ?? ''
+        const edition = (editions.get(name) ?? 0) + 1
+        editions.set(name, edition)
+        const node = nodes[Math.floor(nth / 8) % nodes.length]
+        assert.ok(node !== undefined)
+        assert.deepEqual((await purge(node, { url: name, wait: 'all' }))['laggards'], [])
+        for (const one of nodes) assert.equal(await text(one, name), String(edition), `${one.id} ${name}`)
+      }
+    })
+    await Promise.all(lanes).finally(() => {
+      isOver = true
+    })
+    await Promise.all(viewers)
+    for (const node of nodes) {
+      const { purges } = await node.stats()
+      assert.equal(purges.issued + purges.received, 400, node.id)
+    }
+  },
+)
+
+test(
   'the purges of a node that is cut off are in force on both sides once the cut is mended, and meanwhile both serve',
   PATIENCE,
   async (t) => {
