@@ -108,9 +108,12 @@ export async function openSiblings(
       }
     },
     instead: async (node, cluster) => {
+      // It is to be gone without a word: who leaves says so.
+      const others = nodes.filter((other) => other !== node)
+      for (const { link } of others) link.holdNews()
       node.link.cut()
       await node.close()
-      node.link.heal()
+      for (const { link } of [node, ...others]) link.heal()
       return await open(nodes.indexOf(node), node.link, cluster)
     },
   }
