@@ -225,6 +225,8 @@ export class CutThroughs {
     const { fields, status } = head
     const size = declaredLength(fields)
     if (status !== 200 || size === undefined || size === 0 || size > MOST_BYTES) return undefined
+    // Many may have set out before the first head came.
+    if (this.#bytesUnderWay + size > MOST_BYTES_UNDER_WAY) return undefined
     if (fields['set-cookie'] !== undefined) return undefined
     const type = fieldValue(fields, 'content-type')
     const kind = kindOf(request.target, type)

@@ -16,6 +16,14 @@ export function breakOff(response: ServerResponse): void {
   else socket.resetAndDestroy()
 }
 
+/** A connection on which nothing moves is let go; while upstream is waited for, nothing can. */
+export function letGoWhenStalled(response: ServerResponse): void {
+  if (response.listenerCount('timeout') > 0) return
+  response.on('timeout', () => {
+    if (response.writableLength > 0) response.destroy()
+  })
+}
+
 /** Aborted when the viewer leaves before he has all of it, or has said all he had to say. */
 export function leaving(response: ServerResponse): AbortSignal {
   const controller = new AbortController()

@@ -56,9 +56,12 @@ export class Door {
     return this.#isDraining
   }
 
-  /** Whether the connection ends with an answer that is decided: what comes behind it is not acted upon (RFC 9112 section 9.6). */
-  isClosing(socket: Socket): boolean {
-    return this.#closing.has(socket)
+  /**
+   * Whether the connection ends with an answer to an earlier request: what comes behind it is not acted upon (RFC 9112
+   * section 9.6). What was handed over came before whatever has ended the connection meanwhile.
+   */
+  isClosing(message: IncomingMessage): boolean {
+    return this.#closing.has(message.socket) && this.#passages.before(message) === undefined
   }
 
   isOffice(target: string): boolean {

@@ -17,6 +17,7 @@ import Fastify, {
   LogController,
 } from 'fastify'
 import { type ErrorName, RelaisError } from '../errors.ts'
+import { letGoWhenStalled } from './delivery.ts'
 import type { Door } from './door.ts'
 import { drain } from './drain.ts'
 import { errorAnswer } from './error-answer.ts'
@@ -145,12 +146,9 @@ function listener(door: Door, handler: RequestListener): RequestListener {
 
 function longWay(door: Door, handler: RequestListener): RequestListener {
   return (request, response) => {
-    if (door.isClosing(request.socket)) return
+    if (door.isClosing(request)) return
     if (door.isDraining) response.shouldKeepAlive = false
-    // A connection on which nothing moves is let go; while an origin is waited for, nothing can.
-    response.on('timeout', () => {
-      if (response.writableLength > 0) response.destroy()
-    })
+    letGoWhenStalled(response)
     // Who has to wait for the next part anyway waits behind those who can be answered: they come all at once.
     if (isReload(request)) setImmediate(handler, request, response)
     else handler(request, response)

@@ -4,7 +4,8 @@ import type { Audience } from '../cache/audience/audience.ts'
 import type { Cache, CutThrough, PassingAnswer, Taker } from '../cache/cache.ts'
 import type { Route } from '../cache/routes.ts'
 import type { Clock, RequestHead } from '../rfc/heads.ts'
-import { breakOff, deliverFlowing, leaving } from './delivery.ts'
+import { attributed } from './attribution.ts'
+import { breakOff, deliverFlowing, leaving, letGoWhenStalled } from './delivery.ts'
 import { isSoundRequest } from './request-head.ts'
 import type { Sender } from './send.ts'
 import type { Traffic } from './traffic.ts'
@@ -54,6 +55,7 @@ export class Passages {
     })
     const cutThrough = this.#context.cache.cutThrough(route, request, passage)
     if (cutThrough === undefined) return false
+    letGoWhenStalled(response)
     response.once('close', () => {
       passage.closed()
       cutThrough.over(LEFT)
@@ -78,6 +80,7 @@ class Passage implements Taker {
   readonly #visit: Visit
   readonly #otherwise: () => void
   #left = 0
+  #state: 'waiting' | 'begun' | 'handed-over' = 'waiting'
 
   constructor(
     context: PassagesContext,
@@ -96,6 +99,7 @@ class Passage implements Taker {
   }
 
   handedOver(): void {
+    this.#state = 'handed-over'
     this.#otherwise()
   }
 
@@ -103,6 +107,7 @@ class Passage implements Taker {
     const { sender, traffic, audience, clock, onAccount, onTrouble } = this.#context
     const [response, visit, now] = [this.#response, this.#visit, clock()]
     this.#left = size
+    this.#state = 'begun'
     try {
       sender.beginPassing(response, head, size, status, now, visit)
     } catch (error) {
@@ -144,10 +149,16 @@ class Passage implements Taker {
 
   /** The last byte has left, or nobody is there to take it. */
   closed(): void {
-    const { traffic, audience } = this.#context
-    const { spot, bytes } = this.#visit
-    if (spot === undefined) return
-    traffic.bytes(this.#route, bytes)
-    audience.took(spot, bytes)
+    const [visit, response] = [this.#visit, this.#response]
+    // Then it is counted by who answers it.
+    if (this.#state === 'handed-over') return
+    const { traffic, audience, clock, onAccount } = this.#context
+    if (this.#state === 'waiting') {
+      traffic.count(this.#route, visit.outcome)
+      visit.spot = attributed(audience, response, this.#request, { outcome: visit.outcome }, clock())
+      onAccount?.(visit.account(response))
+    }
+    traffic.bytes(this.#route, visit.bytes)
+    if (visit.spot !== undefined) audience.took(visit.spot, visit.bytes)
   }
 }
