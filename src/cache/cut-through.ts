@@ -11,6 +11,7 @@ import {
   type ReceivedHead,
   type RequestHead,
 } from '../rfc/heads.ts'
+import { unsharedFields } from '../rfc/storability.ts'
 import type { CacheKey, StoredHead } from '../store/store.ts'
 import type { Ride, Rider } from '../upstream/source.ts'
 import { asCopy } from './copies.ts'
@@ -227,7 +228,8 @@ export class CutThroughs {
     if (status !== 200 || size === undefined || size === 0 || size > MOST_BYTES) return undefined
     // Many may have set out before the first head came.
     if (this.#bytesUnderWay + size > MOST_BYTES_UNDER_WAY) return undefined
-    if (fields['set-cookie'] !== undefined) return undefined
+    // What is for this viewer alone he gets beside what is filled.
+    if (unsharedFields(head, order.route.cookies) !== undefined) return undefined
     const type = fieldValue(fields, 'content-type')
     const kind = kindOf(request.target, type)
     if (!PIECES.has(kind) || documentOf(kind, type, fill.named.of(request.target)) !== undefined)
