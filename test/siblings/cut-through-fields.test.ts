@@ -87,7 +87,13 @@ function compared({ status, headers, body, isWhole }: Response): unknown {
   return { status, isWhole, bytes: status < 400 ? body.toString('base64').slice(0, 80) : '', said }
 }
 
-for (const route of [{}, { cookies: 'drop' }, { cors: 'edge' }, { ignoreQuery: ['a', 'b'] }]) {
+for (const route of [
+  {},
+  { cookies: 'drop' },
+  { cookies: 'share' },
+  { cors: 'edge' },
+  { ignoreQuery: ['a', 'b'] },
+]) {
   test(`what passes is what is filled, field by field: ${JSON.stringify(route)}`, async (t) => {
     const origin = await openOrigin(t, ({ url = '' }, response) => {
       const { fields, status, body = 'a body', isChunked } = CASES[Number(/-c(\d+)-/.exec(url)?.[1])] ?? {}
