@@ -28,7 +28,7 @@ const KNOWN_ONLY_TO: Readonly<Record<string, readonly string[]>> = {
   fastify: ['http', 'ops', 'server'],
   '@fastify/http-proxy': ['http'],
   undici: ['upstream', 'siblings'],
-  'lru-cache': ['store', 'cache', 'media', 'upstream', 'siblings'],
+  'lru-cache': ['store', 'cache', 'media', 'upstream'],
   'm3u8-parser': ['media'],
   saxes: ['media'],
   '@svta/cml-cmcd': ['media'],

@@ -142,7 +142,8 @@ export class Audience {
   #find({ target }: Pick<RequestHead, 'target'>, head: StoredHead | undefined): Spot {
     const path = pathOf(target)
     const spot = this.#spots.get(path) ?? this.#nearest(path)
-    if (head !== undefined) this.#byHead.set(head, spot)
+    // What passes has a head for one viewer alone.
+    if (head !== undefined && head.copy !== 'passing') this.#byHead.set(head, spot)
     return spot
   }
 

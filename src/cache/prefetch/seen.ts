@@ -30,8 +30,10 @@ export class Seen {
   note(head: StoredHead, request: RequestHead, now: Instant): Sight {
     const sight = { at: now, rendition: undefined, place: '', keys: [] }
     const range = rangeOf(head, request)
-    if (range === undefined) this.#heads.set(head, sight)
-    else this.#ranges.set(`${head.key} ${range}`, sight)
+    if (range === undefined) {
+      // What passes has a head for one viewer alone.
+      if (head.copy !== 'passing') this.#heads.set(head, sight)
+    } else this.#ranges.set(`${head.key} ${range}`, sight)
     return sight
   }
 

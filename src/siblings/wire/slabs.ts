@@ -7,9 +7,9 @@ const LARGE_BYTES = 256 * 1024
 /** Less than this is not worth a read: a twin of the read before is to fit. */
 const LEAST_SMALL_BYTES = 8 * 1024
 const LEAST_LARGE_BYTES = 64 * 1024
-/** Kept for the next one, 4 and 8 MiB together; beyond it memory is taken and left to the collector. */
+/** Kept for the next one, 4 and 32 MiB together; beyond it memory is taken and left to the collector, which costs more than what it is for. */
 const MOST_KEPT_SMALL = 256
-const MOST_KEPT_LARGE = 32
+const MOST_KEPT_LARGE = 128
 
 /**
  * One piece of memory, which is read into from its beginning to its end. A view of it that is lent stays as it is: nothing
@@ -86,7 +86,7 @@ export class Slabs {
     return kept.pop()?.taken() ?? new Slab(isLarge, kept)
   }
 
-  /** Bytes that lie ready, at most 12 MiB. */
+  /** Bytes that lie ready, at most 36 MiB. */
   get keptBytes(): number {
     return this.#small.length * SMALL_BYTES + this.#large.length * LARGE_BYTES
   }

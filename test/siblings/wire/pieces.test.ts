@@ -172,9 +172,9 @@ test('a slab is not taken again before all of it was given back, and giving back
   )
 })
 
-test('no more memory is kept ready than 12 MiB', () => {
+test('no more memory is kept ready than 36 MiB', () => {
   const slabs = new Slabs()
   const all = [...Array(600).keys()].map((index) => slabs.take(index % 2 === 0))
   for (const slab of all) slab.left()
-  assert.equal(slabs.keptBytes, 12 * MIB)
+  assert.equal(slabs.keptBytes, 36 * MIB)
 })
