@@ -4,8 +4,9 @@ import { test } from 'node:test'
 import { barrier, until } from '../support/barrier.ts'
 import { get } from '../support/client.ts'
 import { purge } from '../support/operator.ts'
-import { type Handler, reply } from '../support/origin.ts'
+import { type Handler, openOrigin, reply } from '../support/origin.ts'
 import { KEPT, pair } from '../support/passing-pair.ts'
+import { openSiblings } from '../support/relais-siblings.ts'
 import { openViewer } from '../support/viewer.ts'
 import { openWire } from '../support/wire.ts'
 
@@ -247,4 +248,28 @@ test('a node that is told to stop lets what passes come to its end', async (t) =
   const { body, isWhole } = await viewer.answer
   assert.ok(isWhole && body.equals(LARGE))
   await closing
+})
+
+test('what passes to a viewer has what comes behind it fetched ahead', async (t) => {
+  const names = Array.from({ length: 12 }, (_, index) => `${index}.ts`)
+  const lines = names.map((name) => `#EXTINF:4,\n${name}\n`).join('')
+  const playlist = `#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-PLAYLIST-TYPE:VOD\n${lines}#EXT-X-ENDLIST\n`
+  const asHls = { 'cache-control': 'max-age=600', 'content-type': 'application/vnd.apple.mpegurl' }
+  const origin = await openOrigin(t, ({ url = '' }, response) =>
+    url.endsWith('.m3u8') ? reply(response, playlist, asHls) : reply(response, url, KEPT),
+  )
+  const { nodes } = await openSiblings(t, 3, {
+    origins: [origin.url],
+    file: { prefetch: { segments: 3 } },
+  })
+  const [asker] = nodes
+  assert.ok(asker)
+  await get(`${asker.url}/v/p.m3u8`)
+  for (const [index, name] of names.entries()) {
+    const answer = await get(`${asker.url}/v/${name}`)
+    if (index >= 3) assert.match(String(answer.headers['cache-status']), /node-0; hit[^,]*$/, name)
+    // The playlist, what was asked for, and three more.
+    const known = 1 + Math.min(names.length, index === 0 ? 1 : index + 4)
+    await until(async () => origin.count() >= known && (await asker.stats()).fills === 0, 'they have come')
+  }
 })
