@@ -219,7 +219,9 @@ export class Cache {
           if (look > MAX_LOOKS || this.#walks.passes.has(key, request, now))
             return passOr(this.#context, fallback, route, request, signal, collapsed)
           const toValidate = verdict.kind === 'validate' ? verdict.stored : undefined
-          const running = this.#walks.running(key, request, route.mostHops)
+          // What a purge or a write has detached meanwhile is still for who set it out.
+          const own = look === 1 && before?.flight?.isPending === true ? before.flight : undefined
+          const running = own ?? this.#walks.running(key, request, route.mostHops)
           // A schedule that must not fill twice:
           //   1. This one looks into the store, where nothing lies.
           //   2. Another's fill commits and lands.
@@ -228,7 +230,7 @@ export class Cache {
           if (running === undefined && found === undefined && this.#context.store.peek(key, request)) continue
           const flight = running ?? this.#walks.start(route, key, request, toValidate, { held })
           const walk = { route, key, request, fwd, fallback, signal, collapsed }
-          const isLeader = running === undefined || running === before?.flight
+          const isLeader = running === undefined || flight === before?.flight
           const walked = await this.#walks.walk(walk, flight, isLeader ? 'leader' : 'follower')
           if (walked?.kind === 'stored') this.prefetch.asked(route, request, walked.stored.head, now)
           const answer =

@@ -159,7 +159,11 @@ export class CutThrough implements Rider {
 
   /** The viewer has all of it, or has left. */
   over(reason?: unknown): void {
-    if (this.#state === 'over') return
+    if (this.#state === 'over') {
+      // Who left before he came to wait for what it has become would leave it to nobody.
+      this.#flight?.wait('leader', AbortSignal.abort(reason)).catch(() => undefined)
+      return
+    }
     this.#state = 'over'
     this.#all.gone(this)
     this.#all.arrived(this.#order.mark, this.#bytes)

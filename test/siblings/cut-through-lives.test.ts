@@ -3,8 +3,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { barrier, until } from '../support/barrier.ts'
 import { get } from '../support/client.ts'
-import { type Handler, reply } from '../support/origin.ts'
+import { purge } from '../support/operator.ts'
+import { type Handler, openOrigin, reply } from '../support/origin.ts'
 import { KEPT, pair } from '../support/passing-pair.ts'
+import { openSiblings } from '../support/relais-siblings.ts'
 import { openViewer } from '../support/viewer.ts'
 import { openWire } from '../support/wire.ts'
 
@@ -14,7 +16,7 @@ const LARGE = Buffer.alloc(3 * 1024 ** 2, 'some bytes of a body ')
 function inHalves(fields: Record<string, string>) {
   const [begun, rest] = [barrier(), barrier()]
   const handler: Handler = async ({ headers, url }, response) => {
-    const from = Number(/^bytes=(\d+)-$/.exec(String(headers.range))?.[1] ?? 0)
+    const from = Number(/^bytes=(\d+)-/.exec(String(headers.range))?.[1] ?? 0)
     const size = LARGE.byteLength
     if (from > 0 && fields['etag'] !== undefined) {
       const range = `bytes ${from}-${size - 1}/${size}`
@@ -109,36 +111,26 @@ test('a viewer who reads nothing is let go, and so is what is on its way to him'
 })
 
 for (const [what, order] of [
-  ['its address', { urls: ['TARGET'] }],
-  ['a prefix', { prefix: '/' }],
-  ['all', { all: true }],
+  ['its address', (target: string) => ({ url: target })],
+  ['a prefix', () => ({ prefix: '/' })],
+  ['all', () => ({ all: true })],
 ] as const) {
   test(`what passes while ${what} is purged is not had again`, async (t) => {
     let edition = 'old'
     const [begun, rest] = [barrier(), barrier()]
-    const { asker, target } = await pair(
-      t,
-      async (_, response) => {
-        const mine = edition
-        response.writeHead(200, { ...KEPT, etag: `"${mine}"`, 'content-length': '4' })
-        response.write(mine)
-        begun.open()
-        if (mine === 'old') await rest.opened
-        response.end('!')
-      },
-      { file: { admin: { token: 'a token that is long enough' } } },
-    )
+    const { asker, target } = await pair(t, async (_, response) => {
+      const mine = edition
+      response.writeHead(200, { ...KEPT, etag: `"${mine}"`, 'content-length': '4' })
+      response.write(mine)
+      begun.open()
+      if (mine === 'old') await rest.opened
+      response.end('!')
+    })
     const wanted = target()
     const viewer = openViewer(asker.url + wanted)
     await viewer.reached(3)
     edition = 'new'
-    const body = JSON.stringify(order).replace('TARGET', wanted)
-    const headers = {
-      'content-type': 'application/json',
-      authorization: 'Bearer a token that is long enough',
-    }
-    const purged = await get(`${asker.url}/-/purge`, { method: 'POST', body, headers })
-    assert.equal(purged.status, 200, purged.body.toString())
+    await purge(asker.url, order(wanted))
     const second = await get(asker.url + wanted)
     assert.equal(second.body.toString(), 'new!')
     rest.open()
@@ -148,26 +140,38 @@ for (const [what, order] of [
   })
 }
 
-test('what waits for its head while it is written is asked for again by who comes then', async (t) => {
+test('who comes after a write does not walk with what set out before it', async (t) => {
   const held = barrier()
-  let edition = 'old'
-  const { origin, asker, target } = await pair(t, async ({ method }, response) => {
-    const mine = edition
+  const { origin, asker, owner, target } = await pair(t, async ({ method }, response) => {
     if (method === 'POST') return reply(response, 'written', {}, 200)
-    if (mine === 'old') await held.opened
-    return reply(response, mine, { ...KEPT, etag: `"${mine}"` })
+    await held.opened
+    return reply(response, 'a body', KEPT)
   })
   const wanted = target()
   const first = get(asker.url + wanted)
   await origin.reached(1)
-  edition = 'new'
   await get(asker.url + wanted, { method: 'POST', body: 'x' })
   const second = get(asker.url + wanted)
-  await origin.reached(3)
+  await until(async () => (await owner.stats()).peers?.requests === 2, 'the owner is asked again')
   held.open()
-  assert.equal((await first).body.toString(), 'old')
-  assert.equal((await second).body.toString(), 'new')
-  assert.equal((await get(asker.url + wanted)).body.toString(), 'new')
+  for (const answer of [await first, await second]) assert.equal(answer.body.toString(), 'a body')
+  assert.equal((await asker.stats()).requests.collapsed, 0)
+})
+
+test('what is for one viewer, and was handed over while it was purged, is brought by one request', async (t) => {
+  const held = barrier()
+  const own = { ...KEPT, 'cache-control': 'private' }
+  const { origin, asker, owner, target } = await pair(t, async (_, response) => {
+    await held.opened
+    reply(response, LARGE, own)
+  })
+  const answer = get(asker.url + target())
+  await origin.reached(1)
+  await purge(asker.url, { prefix: '/' })
+  held.open()
+  assert.ok((await answer).body.equals(LARGE))
+  assert.equal((await owner.stats()).peers?.requests, 1)
+  await until(async () => (await asker.stats()).fills === 0, 'nothing is under way')
 })
 
 test('a second viewer before the head walks along', async (t) => {
@@ -244,4 +248,28 @@ test('a node that is told to stop lets what passes come to its end', async (t) =
   const { body, isWhole } = await viewer.answer
   assert.ok(isWhole && body.equals(LARGE))
   await closing
+})
+
+test('what passes to a viewer has what comes behind it fetched ahead', async (t) => {
+  const names = Array.from({ length: 12 }, (_, index) => `${index}.ts`)
+  const lines = names.map((name) => `#EXTINF:4,\n${name}\n`).join('')
+  const playlist = `#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-PLAYLIST-TYPE:VOD\n${lines}#EXT-X-ENDLIST\n`
+  const asHls = { 'cache-control': 'max-age=600', 'content-type': 'application/vnd.apple.mpegurl' }
+  const origin = await openOrigin(t, ({ url = '' }, response) =>
+    url.endsWith('.m3u8') ? reply(response, playlist, asHls) : reply(response, url, KEPT),
+  )
+  const { nodes } = await openSiblings(t, 3, {
+    origins: [origin.url],
+    file: { prefetch: { segments: 3 } },
+  })
+  const [asker] = nodes
+  assert.ok(asker)
+  await get(`${asker.url}/v/p.m3u8`)
+  for (const [index, name] of names.entries()) {
+    const answer = await get(`${asker.url}/v/${name}`)
+    if (index >= 3) assert.match(String(answer.headers['cache-status']), /node-0; hit[^,]*$/, name)
+    // The playlist, what was asked for, and three more.
+    const known = 1 + Math.min(names.length, index === 0 ? 1 : index + 4)
+    await until(async () => origin.count() >= known && (await asker.stats()).fills === 0, 'they have come')
+  }
 })
