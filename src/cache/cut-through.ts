@@ -23,6 +23,9 @@ import { shared } from './upstream-request.ts'
 
 /** A larger body is not to wait in a viewer's connection for a slow viewer: it is read at his pace, as all fills are. */
 const MOST_BYTES = 4 * 1024 * 1024
+/** What comes is read into pieces of memory, of which a body holds one at least as long as any of it waits. */
+const LEAST_HELD_BYTES = 256 * 1024
+const SMALL_BYTES = 16 * 1024
 /** What may wait in connections of viewers all together; beyond it bodies are fetched. */
 const MOST_BYTES_UNDER_WAY = 64 * 1024 * 1024
 /** How often it is looked who waits for longer than usual. */
@@ -231,7 +234,7 @@ export class CutThroughs {
     const size = declaredLength(fields)
     if (status !== 200 || size === undefined || size === 0 || size > MOST_BYTES) return undefined
     // Many may have set out before the first head came.
-    if (this.#bytesUnderWay + size > MOST_BYTES_UNDER_WAY) return undefined
+    if (this.#bytesUnderWay + heldOf(size) > MOST_BYTES_UNDER_WAY) return undefined
     // What is for this viewer alone he gets beside what is filled.
     if (unsharedFields(head, order.route.cookies) !== undefined) return undefined
     const type = fieldValue(fields, 'content-type')
@@ -249,7 +252,7 @@ export class CutThroughs {
 
   passes({ key }: CutThrough, bytes: number): void {
     this.#waiting.delete(key)
-    this.#bytesUnderWay += bytes
+    this.#bytesUnderWay += heldOf(bytes)
   }
 
   /** It has become a fill, or is over. */
@@ -259,7 +262,7 @@ export class CutThroughs {
   }
 
   arrived(mark: number, bytes: number): void {
-    this.#bytesUnderWay -= bytes
+    this.#bytesUnderWay -= heldOf(bytes)
     this.context.fill.fence.arrive(mark)
   }
 
@@ -281,4 +284,10 @@ export class CutThroughs {
     for (const one of [...this.#waiting.values()]) if (one.isLate) one.handOver()
     this.#timer = this.#waiting.size === 0 ? undefined : setTimeout(() => this.#look(), LOOK_MS)
   }
+}
+
+/** What a body of this size may hold in memory while it waits; 0 of none. */
+function heldOf(bytes: number): number {
+  if (bytes === 0) return 0
+  return bytes <= SMALL_BYTES ? SMALL_BYTES : Math.max(bytes, LEAST_HELD_BYTES)
 }

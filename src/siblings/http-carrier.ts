@@ -87,7 +87,11 @@ export class HttpCarrier implements Carrier {
 
   /** Only what was given out here: what others gave out they push themselves, and who misses it is told when it says so. */
   appendPurges(): void {
-    for (const peer of this.#others()) this.#run(this.#tells(peer, () => this.#ownAlone(peer)))
+    const { book } = this.#context
+    const own = book.positions[book.issuer] ?? 0
+    // Called for those of others as well, which are most: nobody is looked at twice for them.
+    for (const peer of this.#others())
+      if ((peer.positions?.[book.issuer] ?? 0) < own) this.#run(this.#tells(peer, () => this.#ownAlone(peer)))
   }
 
   positionsOf(id: string): Positions | undefined {

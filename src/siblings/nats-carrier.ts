@@ -32,7 +32,7 @@ const BEATS_A_LOOK = 3
 const DEAF_AFTER_BEATS = 3
 const DEAF_AFTER_MS = 2_500
 /** Who waits for a purge to be everywhere is told so within this time, and not at the next beat. */
-const ACKNOWLEDGE_MS = 50
+const ACKNOWLEDGE_MS = 20
 
 export interface NatsCarrierContext {
   readonly options: NatsOptions
@@ -146,6 +146,7 @@ export class NatsCarrier implements Carrier {
         book,
         onGarbage: () => this.#garbage++,
         onRead: () => this.#acknowledge(),
+        onCaughtUp: () => this.appendPurges(),
       })
       connection.publish(`${this.#subject}.who`)
       this.#tell()

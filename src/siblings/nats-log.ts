@@ -35,6 +35,8 @@ export interface NatsLogContext {
   readonly onGarbage: () => void
   /** A batch was read. */
   readonly onRead: () => void
+  /** All that is known to be in the stream is read, after it was not: what this node gave out may be written. */
+  readonly onCaughtUp: () => void
 }
 
 /** The part of the library that this takes, so that only who has a cluster loads it. */
@@ -182,10 +184,13 @@ export class NatsLog {
       callback: (message) => {
         // A reading that another one took the place of may have a word left.
         if (turn !== this.#turn) return
-        this.#take(message.string())
+        const wasRead = this.isRead
         this.#last = Math.max(this.#last, message.seq)
         // Entries may have been deleted behind the last one there is.
         this.#read = message.info.pending === 0 ? this.#last : message.seq
+        this.#take(message.string())
+        // A purge given out meanwhile was not written, and would wait for the next beat.
+        if (!wasRead && this.isRead) this.#context.onCaughtUp()
       },
     })
   }
