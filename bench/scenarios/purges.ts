@@ -97,18 +97,7 @@ export async function purges(also: readonly string[]): Promise<Report> {
       },
     ],
     bounds: measured.flatMap(({ carrier, level, purging, stroll }): Bound[] => [
-      {
-        law: `a purge is in force on all four nodes, seen by viewers, p99 (${carrier}, ${level.name})`,
-        measured: percentile(purging.seenMs, 0.99),
-        most: MOST_P99_MS,
-        unit: 'ms',
-      },
-      {
-        law: `a purge is said to be in force on all four nodes, p99 (${carrier}, ${level.name})`,
-        measured: percentile(purging.saidMs, 0.99),
-        most: MOST_P99_MS,
-        unit: 'ms',
-      },
+      ...(level.perSecond === undefined ? [] : waits(carrier, level, purging)),
       {
         law: `purged bodies that were served after it was said that all have the purge (${carrier}, ${level.name})`,
         measured: purging.servedAfter,
@@ -245,4 +234,22 @@ function cpuOf(nodes: readonly Running[]): number {
 async function siblingHits(nodes: readonly Running[]): Promise<number> {
   const all = await Promise.all(nodes.map(statsOf))
   return all.reduce((sum, { peers }) => sum + peers.hits, 0)
+}
+
+/** Where the machine is saturated everything waits. */
+function waits(carrier: CarrierName, level: Level, { seenMs, saidMs }: PurgingSeen): readonly Bound[] {
+  return [
+    {
+      law: `a purge is in force on all four nodes, seen by viewers, p99 (${carrier}, ${level.name})`,
+      measured: percentile(seenMs, 0.99),
+      most: MOST_P99_MS,
+      unit: 'ms',
+    },
+    {
+      law: `a purge is said to be in force on all four nodes, p99 (${carrier}, ${level.name})`,
+      measured: percentile(saidMs, 0.99),
+      most: MOST_P99_MS,
+      unit: 'ms',
+    },
+  ]
 }

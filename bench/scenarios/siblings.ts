@@ -1,4 +1,6 @@
 /** Siblings: what a hit at a sibling costs the node that was asked and the node that owns it, beside a hit of each one's own. */
+import { execFileSync } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import { rank, wordsOf } from '../../src/siblings/rendezvous.ts'
 import { memberOf } from '../../src/siblings/roster.ts'
@@ -13,7 +15,6 @@ import { HERE, relais } from '../peers/relais.ts'
 
 const ASKER = 'asker'
 const OWNER = 'owner'
-/** The asker is measured last: who was busiest of late is asked for less. */
 const NODES = [OWNER, ASKER] as const
 type Node = (typeof NODES)[number]
 
@@ -27,20 +28,19 @@ interface Shot {
 }
 
 const SHOTS: readonly Shot[] = [
-  { name: '4 KB', bytes: 4_096, objects: 2_000, laps: 2 },
-  { name: '64 KB', bytes: 65_536, objects: 1_000, laps: 3 },
-  { name: '500 KB', bytes: 512_000, objects: 300, laps: 3 },
-  { name: '2 MB', bytes: 2_097_152, objects: 100, laps: 3 },
+  { name: '4 KB', bytes: 4_096, objects: 6_000, laps: 1 },
+  { name: '64 KB', bytes: 65_536, objects: 3_000, laps: 2 },
+  { name: '500 KB', bytes: 512_000, objects: 600, laps: 3 },
+  { name: '2 MB', bytes: 2_097_152, objects: 200, laps: 3 },
 ]
 
 const MOST_OF_ASKER = 2.5
 const MOST_OF_OWNER = 1.2
 const VIEWERS = 16
-/** Who asks twice within ten seconds keeps what comes; then it would be a hit. A busy owner is forgiven as fast. */
-const UNTIL_FORGOTTEN_MS = 15_000
-/** What was not had of its owner is kept for so long. */
-const UNTIL_UNCOPIED_MS = 31_000
-const MOST_TRIES = 4
+/** Code that is not compiled yet costs several times what it will. */
+const WARM_UPS = 3
+/** Who asks twice within ten seconds keeps what comes; then it would be a hit. */
+const UNTIL_FORGOTTEN_MS = 11_000
 const MEET_TIMEOUT_MS = 20_000
 
 export interface SiblingsOptions {
@@ -53,14 +53,16 @@ export interface SiblingsOptions {
 
 /** Microseconds of processor time a request, one number a round. */
 interface Costs {
-  readonly asker: { readonly local: number[]; readonly sibling: number[] }
-  readonly owner: { readonly local: number[]; readonly sibling: number[] }
+  readonly local: number[]
+  readonly asker: number[]
+  readonly owner: number[]
 }
 
 interface Measured {
   readonly shot: Shot
   readonly costs: Costs
-  readonly numbers: Numbers
+  /** All of them are the owner's. */
+  readonly numbers: readonly number[]
 }
 
 type Cast = Readonly<Record<Node, Running>>
@@ -69,50 +71,44 @@ export function siblings({ rounds, sizes, also }: SiblingsOptions): Promise<Repo
   const shots = SHOTS.filter(({ bytes }) => sizes.length === 0 || sizes.includes(bytes))
   if (shots.length === 0) throw new Error(`--size is one of ${SHOTS.map(({ bytes }) => bytes).join(', ')}`)
   return onStage(async (stage) => {
-    const cast = await started(stage, also[0] ?? HERE)
     const measured: readonly Measured[] = shots.map((shot) => ({
       shot,
-      costs: noCosts(),
+      costs: { local: [], asker: [], owner: [] },
       numbers: numbersOf(stage.originPort, shot),
     }))
-    for (const { shot, numbers } of measured) {
-      for (const node of NODES) await walk(stage, cast[node], shot, numbers[node])
-    }
-    // One round warms up the compiler; what it had of the origin because a cold owner was slow is kept for a while.
-    for (const { shot, numbers } of measured) await walk(stage, cast.asker, shot, numbers.owner)
-    await measureAllLocal(
-      stage,
-      cast,
-      measured.map((one) => ({ ...one, costs: noCosts() })),
-    )
-    await pause(UNTIL_UNCOPIED_MS)
-    for (let round = 0; round < rounds; round++) {
-      for (const one of measured) {
-        for (let tries = 1; !(await isMeasured(stage, cast, one)); tries++) {
-          if (tries === MOST_TRIES) throw new Error(`not all of ${one.shot.name} were hits at the sibling`)
-          await pause(UNTIL_UNCOPIED_MS)
-        }
+    const cast = await started(stage, also[0] ?? HERE, async (owner) => {
+      // A node with a sibling and so much to do would leave a part of it to that one.
+      for (const { shot, numbers } of measured) await walk(stage, owner, shot, numbers)
+    })
+    for (let round = -WARM_UPS; round < rounds; round++) {
+      for (const node of [ASKER, OWNER] as const) {
+        await pause(UNTIL_FORGOTTEN_MS)
+        measuredIs(cast, node)
+        for (const one of measured) await measureSiblingHits(stage, cast, one, node, round >= 0)
       }
-      await measureAllLocal(stage, cast, measured)
-      // By then nobody remembers what was asked for, and nobody takes the owner for too busy to be asked.
-      if (round + 1 < rounds) await pause(UNTIL_FORGOTTEN_MS)
+      for (const one of measured) await measureLocalHits(stage, cast, one, round >= 0)
     }
     return {
       scenario: 'siblings',
       how:
-        `Two nodes, ${VIEWERS} viewers, each object asked for once in ten seconds, so that none becomes a copy: both nodes on one core, the ` +
-        `viewers on the other; ${rounds} rounds. A ratio is taken within a round; shown are the medians over the rounds.`,
+        `Two nodes, ${VIEWERS} viewers; what is asked for at one lies in the memory of the other, and is asked for once in eleven seconds, so that ` +
+        `nothing becomes a copy. The node that is measured has a core for itself; the other one, the viewers and the origin share the other. ${WARM_UPS} ` +
+        `rounds to warm up, ${rounds} measured. A ratio is taken within a round; shown are the medians over the rounds.`,
       tables: [costTable(measured)],
       bounds: measured.flatMap(({ shot, costs }): Bound[] => [
-        boundOf('the asker', shot, costs.asker, MOST_OF_ASKER),
-        boundOf('the owner', shot, costs.owner, MOST_OF_OWNER),
+        boundOf('the asker', shot, costs.asker, costs.local, MOST_OF_ASKER),
+        boundOf('the owner', shot, costs.owner, costs.local, MOST_OF_OWNER),
       ]),
     }
   })
 }
 
-/** Both, when each has heard the other. */
-async function started(stage: Stage, checkout: string): Promise<Cast> {
+/** Both, when each has heard the other; the owner is alone while `alone` runs. */
+async function started(
+  stage: Stage,
+  checkout: string,
+  alone: (owner: Running) => Promise<void>,
+): Promise<Cast> {
   const ports = { asker: await freePort(), owner: await freePort() }
   const start = (node: Node): Promise<Running> =>
     stage.start(
@@ -127,8 +123,8 @@ async function started(stage: Stage, checkout: string): Promise<Cast> {
         },
       }),
     )
-  // Who begins is taken for one who was there before by whoever begins after it.
   const owner = await start(OWNER)
+  await alone(owner)
   const asker = await start(ASKER)
   const deadline = performance.now() + MEET_TIMEOUT_MS
   for (;;) {
@@ -140,84 +136,78 @@ async function started(stage: Stage, checkout: string): Promise<Cast> {
   }
 }
 
+/** Two processes that take turns on one core have each other's code to load each time, which on two machines they have not. */
+function measuredIs(cast: Cast, measured: Node): void {
+  if (availableParallelism() < 2) return
+  for (const node of NODES)
+    execFileSync('taskset', ['-a', '-p', '-c', node === measured ? '0' : '1', String(cast[node].child.pid)])
+}
+
 interface Stats {
   readonly siblings: readonly { readonly state: string }[]
   readonly peers: { readonly hits: number }
+  readonly requests: { readonly hit: number }
 }
 
 async function statsOf({ port }: Running): Promise<Stats> {
   return (await (await fetch(`http://127.0.0.1:${port}/stats`)).json()) as Stats // as docs/stats.md has it
 }
 
-type Numbers = Readonly<Record<Node, readonly number[]>>
-
 function pathOf({ bytes }: Shot): string {
   return `/size=${bytes}/`
 }
 
-/** Which objects are whose: as many of the asker as of the owner. */
-function numbersOf(originPort: number, shot: Shot): Numbers {
+/** Those that the owner owns. */
+function numbersOf(originPort: number, shot: Shot): readonly number[] {
   const members = NODES.map((id) => memberOf({ id, url: '' }))
-  const numbers: Record<Node, number[]> = { asker: [], owner: [] }
-  for (let number = 0; NODES.some((node) => numbers[node].length < shot.objects); number++) {
+  const numbers: number[] = []
+  for (let number = 0; numbers.length < shot.objects; number++) {
     const key = `http://127.0.0.1:${originPort}${pathOf(shot)}${number}.m4s`
-    const owner = rank(members, wordsOf(key))[0]?.id === ASKER ? ASKER : OWNER
-    if (numbers[owner].length < shot.objects) numbers[owner].push(number)
+    if (rank(members, wordsOf(key))[0]?.id === OWNER) numbers.push(number)
   }
   return numbers
 }
 
-/** False: the owner was taken for too busy, or silent, and the origin was asked for some of them. */
-async function isMeasured(
+/** Throws when not all of them were had of the sibling, as hits. */
+async function measureSiblingHits(
   stage: Stage,
   { asker, owner }: Cast,
   { shot, numbers, costs }: Measured,
-): Promise<boolean> {
-  const before = (await statsOf(owner)).peers.hits
-  const { asker: ofAsker, owner: ofOwner } = noCosts()
-  const both = [ofAsker.sibling, ofOwner.sibling]
-  await costing([asker, owner], both, shot.objects, () => walk(stage, asker, shot, numbers.owner))
-  if ((await statsOf(owner)).peers.hits - before !== shot.objects) return false
-  costs.asker.sibling.push(...ofAsker.sibling)
-  costs.owner.sibling.push(...ofOwner.sibling)
-  return true
-}
-
-async function measureAllLocal(stage: Stage, cast: Cast, all: readonly Measured[]): Promise<void> {
-  for (const { shot, numbers, costs } of all) {
-    const asked = await askedOf(stage, shot, numbers)
-    for (const node of NODES) {
-      const rounds = laps(shot, numbers[node])
-      const walked = (): Promise<void> => walk(stage, cast[node], shot, rounds)
-      await costing([cast[node]], [costs[node].local], rounds.length, walked)
-    }
-    if ((await askedOf(stage, shot, numbers)) !== asked) throw new Error(`not all of ${shot.name} were hits`)
-  }
-}
-
-/** How often the origin was asked for two objects that stand for all. */
-async function askedOf(stage: Stage, shot: Shot, numbers: Numbers): Promise<number> {
-  const counts = await Promise.all(
-    NODES.map((node) => stage.asked(`${pathOf(shot)}${numbers[node].at(-1)}.m4s`)),
-  )
-  return counts.reduce((sum, count) => sum + count, 0)
-}
-
-function laps({ laps: count }: Shot, numbers: readonly number[]): readonly number[] {
-  return Array.from({ length: count }, () => numbers).flat()
-}
-
-/** Adds to each list what one request cost this node meanwhile. */
-async function costing(
-  nodes: readonly Running[],
-  lists: readonly number[][],
-  requests: number,
-  work: () => Promise<void>,
+  node: Node,
+  isKept: boolean,
 ): Promise<void> {
-  const before = nodes.map(({ child }) => cpuMicros(child.pid))
+  const before = await Promise.all([statsOf(asker), statsOf(owner)])
+  const measured = node === ASKER ? asker : owner
+  const cost = await costing(measured, numbers.length, () => walk(stage, asker, shot, numbers))
+  const after = await Promise.all([statsOf(asker), statsOf(owner)])
+  const hitsOfAsker = after[0].requests.hit - before[0].requests.hit
+  const hitsOfOwner = after[1].peers.hits - before[1].peers.hits
+  if (hitsOfAsker !== 0 || hitsOfOwner !== numbers.length)
+    throw new Error(
+      `of ${numbers.length} of ${shot.name} ${hitsOfOwner} were hits at the sibling, ${hitsOfAsker} here`,
+    )
+  if (isKept) costs[node].push(cost)
+}
+
+async function measureLocalHits(
+  stage: Stage,
+  { owner }: Cast,
+  { shot, numbers, costs }: Measured,
+  isKept: boolean,
+): Promise<void> {
+  const all = Array.from({ length: shot.laps }, () => numbers).flat()
+  const before = (await statsOf(owner)).requests.hit
+  const cost = await costing(owner, all.length, () => walk(stage, owner, shot, all))
+  const hits = (await statsOf(owner)).requests.hit - before
+  if (hits !== all.length) throw new Error(`of ${all.length} of ${shot.name} ${hits} were hits`)
+  if (isKept) costs.local.push(cost)
+}
+
+/** What one request cost this node meanwhile. */
+async function costing({ child }: Running, requests: number, work: () => Promise<void>): Promise<number> {
+  const before = cpuMicros(child.pid)
   await work()
-  for (const [index, { child }] of nodes.entries())
-    lists[index]?.push((cpuMicros(child.pid) - (before[index] ?? 0)) / requests)
+  return (cpuMicros(child.pid) - before) / requests
 }
 
 async function walk(stage: Stage, { port }: Running, shot: Shot, numbers: readonly number[]): Promise<void> {
@@ -230,26 +220,29 @@ async function walk(stage: Stage, { port }: Running, shot: Shot, numbers: readon
   if (wrongBodies > 0) throw new Error(`${wrongBodies} bodies of ${shot.name} were wrong`)
 }
 
-function noCosts(): Costs {
-  return { asker: { local: [], sibling: [] }, owner: { local: [], sibling: [] } }
-}
-
-function boundOf(who: string, { name }: Shot, costs: Costs[Node], most: number): Bound {
+function boundOf(
+  who: string,
+  { name }: Shot,
+  costs: readonly number[],
+  local: readonly number[],
+  most: number,
+): Bound {
   const law = `what a sibling hit of ${name} costs ${who}, beside a local hit`
-  return { law, measured: ratioOf(costs), most, unit: 'times' }
+  return { law, measured: ratioOf(costs, local), most, unit: 'times' }
 }
 
-function ratioOf({ local, sibling }: Costs[Node]): number {
-  return median(sibling.map((cost, round) => cost / (local[round] ?? Number.NaN)))
+function ratioOf(costs: readonly number[], local: readonly number[]): number {
+  return median(costs.map((cost, round) => cost / (local[round] ?? Number.NaN)))
 }
 
 function costTable(measured: readonly Measured[]): Table {
   return {
     title: 'Microseconds of processor time a request',
-    columns: ['', 'asker, local', 'asker, sibling', 'times', 'owner, local', 'owner, sibling', 'times'],
-    rows: measured.map(({ shot, costs: { asker, owner } }) => [
+    columns: ['', 'local', 'asker', 'times', 'owner', 'times'],
+    rows: measured.map(({ shot, costs: { local, asker, owner } }) => [
       shot.name,
-      ...[asker, owner].flatMap((costs) => [median(costs.local), median(costs.sibling), ratioOf(costs)]),
+      median(local),
+      ...[asker, owner].flatMap((costs) => [median(costs), ratioOf(costs, local)]),
     ]),
   }
 }
