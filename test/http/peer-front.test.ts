@@ -52,14 +52,7 @@ test('a connection that says nothing is closed', async (t) => {
 test('a head that trickles is closed when its time is over, however often a byte comes', async (t) => {
   const { url } = await open(t, { headMs: 200 })
   const wire = await openWire(t, url, 'GET /-/peer/v1/obj/a HTTP/1.1\r\nx: ')
-  let isClosed = false
-  void wire.closed.then(() => {
-    isClosed = true
-  })
-  await until(() => {
-    if (!isClosed) wire.write('y')
-    return isClosed
-  }, 'it is closed')
+  await trickling(wire)
   assert.match(await wire.closed, /^HTTP\/1\.1 408 /)
 })
 
@@ -89,14 +82,7 @@ test('a connection on which nothing moves is let go, unless an object is waited 
 test('a body that is too long in coming is cut, though its bytes move', async (t) => {
   const { url, read } = await open(t, { bodyMs: 200 })
   const wire = await openWire(t, url, news(1_000_000, 'x'))
-  let isClosed = false
-  void wire.closed.then(() => {
-    isClosed = true
-  })
-  await until(() => {
-    if (!isClosed) wire.write('y')
-    return isClosed
-  }, 'it is cut')
+  await trickling(wire)
   assert.equal(read(), 0)
 })
 
@@ -126,3 +112,15 @@ test('a body of news says how long it is', async (t) => {
   assert.match(await wire.closed, /^HTTP\/1\.1 411 /)
   assert.equal(read(), 0)
 })
+
+/** Sends a byte again and again until the connection is closed. */
+async function trickling(wire: Awaited<ReturnType<typeof openWire>>): Promise<void> {
+  let isClosed = false
+  void wire.closed.then(() => {
+    isClosed = true
+  })
+  await until(() => {
+    if (!isClosed) wire.write('y')
+    return isClosed
+  }, 'it is closed')
+}
