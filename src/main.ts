@@ -1,6 +1,7 @@
 /** Switches Relais on and off: arguments, environment, the clock and signals come in here and nowhere else. */
 import { readFileSync } from 'node:fs'
 import { homedir, hostname } from 'node:os'
+import { setTimeout as pause } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import { destination, pino } from 'pino'
 import { type Config, demoRoute, describeConfig, describeProblem, readConfig } from './config.ts'
@@ -10,6 +11,8 @@ import { openRelais } from './server.ts'
 
 /** How much longer than the drain timeout everything may take before the process ends itself. */
 const LAST_GRACE_MS = 5_000
+/** Whoever stops this node has just stopped sending viewers here: those on their way are still let in. */
+const LAST_CALL_MS = 250
 
 const read = readConfig({
   argv: process.argv.slice(2),
@@ -43,9 +46,11 @@ async function run(config: Config): Promise<void> {
   // A demo on a port of the system's choosing has an address only now.
   const routes = config.routes.length > 0 || demo === undefined ? config.routes : [demoRoute(demo.url)]
   const relais = await openRelais({ ...config, routes }, { clock, logger, version: version() })
-  closeWithGrace({ delay: config.http.drainTimeout + LAST_GRACE_MS, logger }, async ({ err, signal }) => {
+  const delay = LAST_CALL_MS + config.http.drainTimeout + LAST_GRACE_MS
+  closeWithGrace({ delay, logger }, async ({ err, signal }) => {
     if (err === undefined) logger.info({ signal }, 'stopping')
     else logger.fatal({ err }, 'stopping after an error that nobody caught')
+    if (err === undefined) await pause(LAST_CALL_MS)
     await relais.close()
     await demo?.close()
     output.flushSync()

@@ -4,6 +4,8 @@ import type { Socket } from 'node:net'
 
 /** A connection becomes idle when its response ends, and nobody but us would close it then. */
 const SWEEP_MS = 50
+/** Who has connected and said nothing by then has nothing to say; a request may be on its way just now. */
+const SILENT_MS = 250
 
 export interface Guests {
   readonly connections: ReadonlySet<Socket>
@@ -19,13 +21,16 @@ export async function drain(server: Server, guests: Guests, timeoutMs: number): 
   server.close()
   server.closeIdleConnections()
   // Opened ahead by a browser, and never spoken on: the server does not take them for idle.
-  for (const socket of guests.connections) if (socket.bytesRead === 0) socket.destroy()
+  const silence = setTimeout(() => {
+    for (const socket of guests.connections) if (socket.bytesRead === 0) socket.destroy()
+  }, SILENT_MS)
   const timer = setTimeout(() => {
     server.closeAllConnections()
     for (const socket of guests.upgraded) socket.destroy()
   }, timeoutMs)
   const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS)
   await closed
+  clearTimeout(silence)
   clearTimeout(timer)
   clearInterval(sweep)
 }
