@@ -56,9 +56,9 @@ export interface PassingAnswer {
 }
 
 /** Who has the viewer's connection. */
-export interface Taker extends Pick<Rider, 'piece' | 'ended' | 'goesOn'> {
+export interface Taker extends Pick<Rider, 'piece' | 'goesOn'> {
   begins(answer: PassingAnswer): void
-  /** It is to be answered as any request: see `CutThrough.flight`. Nothing else was or will be heard. */
+  /** It is to be answered like every other request: see `CutThrough.flight`. Nothing else was or will be heard. */
   handedOver(): void
 }
 
@@ -137,10 +137,6 @@ export class CutThrough implements Rider {
     this.#taker.piece(bytes, giveBack)
   }
 
-  ended(): void {
-    this.#taker.ended()
-  }
-
   goesOn(rest: AsyncIterable<Uint8Array>): void {
     this.#taker.goesOn(rest)
   }
@@ -200,7 +196,7 @@ export class CutThroughs {
     return this.#waiting.has(key)
   }
 
-  /** Undefined: it is to be answered as any request. Nothing of this key may be stored, or on its way. */
+  /** Undefined: it is to be answered like every other request. Nothing of this key may be stored, or on its way. */
   begin(route: Route, key: CacheKey, request: RequestHead, taker: Taker): CutThrough | undefined {
     if (this.#bytesUnderWay >= MOST_BYTES_UNDER_WAY || !this.#mayPass(route, key, request)) return undefined
     const { clock, fence } = this.context.fill

@@ -79,7 +79,7 @@ export class Walks {
     return this.#flights.has(key) || this.#cutThroughs.has(key)
   }
 
-  /** Has one viewer's answer pass through; undefined: it is to be answered as any request. */
+  /** Has one viewer's answer pass through; undefined: it is to be answered like every other request. */
   cutThrough(route: Route, key: CacheKey, request: RequestHead, taker: Taker): CutThrough | undefined {
     if (this.has(key) || this.passes.has(key, request, this.#context.clock())) return undefined
     return this.#cutThroughs.begin(route, key, request, taker)

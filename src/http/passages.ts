@@ -38,7 +38,7 @@ export class Passages {
     this.#context = context
   }
 
-  /** False: nothing was done. `otherwise` is called, once and later, when it is to be answered as any request. */
+  /** False: nothing was done. `otherwise` is called, once and later, when it is to be answered like every other request. */
   begin(
     message: IncomingMessage,
     response: ServerResponse,
@@ -130,10 +130,6 @@ class Passage implements Taker {
     this.#left -= bytes.byteLength
     if (this.#left > 0) response.write(bytes, giveBack)
     else response.end(bytes, giveBack)
-  }
-
-  ended(): void {
-    // A body that is shorter than its head says is broken, and comes here as such.
   }
 
   goesOn(rest: AsyncIterable<Uint8Array>): void {

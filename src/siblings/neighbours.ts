@@ -273,10 +273,6 @@ function sightOf(key: string, { fields }: Pick<RequestHead, 'fields'>): string {
 
 /** What is left of a response whose body broke off. */
 function brokenOff(head: ReceivedHead, from: string, url: string, failure: RelaisError): UpstreamResponse {
-  return { head, from, url, body: nothingBut(failure), cancel: () => undefined }
-}
-
-// biome-ignore lint/correctness/useYield: it has nothing to yield, and says so to whoever reads it.
-async function* nothingBut(failure: RelaisError): AsyncGenerator<Uint8Array> {
-  throw failure
+  const body = { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(failure) }) }
+  return { head, from, url, body, cancel: () => undefined }
 }

@@ -92,8 +92,8 @@ export class PeerRide implements Ride, Hearer {
   }
 
   ended(): void {
+    // The rider knows from the head how many bytes are all; fewer are a failure.
     if (this.#head === undefined) this.#answer?.ended()
-    else this.#rider.ended()
   }
 
   failed(error: RelaisError): void {

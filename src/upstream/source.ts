@@ -45,8 +45,6 @@ export interface Rider {
   heard(head: ReceivedHead): boolean
   /** The next bytes; they stay as they are until `giveBack` is called, once. */
   piece(bytes: Uint8Array, giveBack: () => void): void
-  /** All of the body has come. */
-  ended(): void
   /** The body broke off; what is missing of it comes from elsewhere, or throws a RelaisError. */
   goesOn(rest: AsyncIterable<Uint8Array>): void
   /** No answer came that could be for it: whoever fetches takes the ride over. */
