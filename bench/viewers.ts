@@ -3,7 +3,7 @@
  *
  *     node bench/viewers.ts PLAN
  */
-import { setTimeout as pause } from 'node:timers/promises'
+import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import { FilmCheck, seeded } from './lib/film.ts'
 import type {
   Chunks,
@@ -99,7 +99,8 @@ async function chunks({ port, path, viewers, chunks, chunkBytes }: Chunks): Prom
   return { delayMs }
 }
 
-async function walk({ port, path, bodyBytes, paths, numbers, viewers }: Walk): Promise<WalkSeen> {
+async function walk(plan: Walk): Promise<WalkSeen> {
+  const { port, path, bodyBytes, paths, numbers, viewers, perSecond = Number.POSITIVE_INFINITY } = plan
   const audience = await connected(port, viewers)
   const startedAt = performance.now()
   let next = 0
@@ -109,6 +110,9 @@ async function walk({ port, path, bodyBytes, paths, numbers, viewers }: Walk): P
       while (next < (numbers?.length ?? paths)) {
         const check = new Check(bodyBytes)
         const at = next++
+        const dueAt = startedAt + (at / perSecond) * 1000
+        // A timer is due to the millisecond, and then several at once.
+        while (performance.now() < dueAt) await turn()
         await viewer.watch(`${path}${numbers?.[at] ?? at}.m4s`, check)
         if (!check.isRight) wrongBodies++
       }

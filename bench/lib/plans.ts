@@ -43,6 +43,8 @@ export interface Walk {
   /** The numbers that are walked through, each as often as it stands here; undefined: those from 0 up to `paths`. */
   readonly numbers?: readonly number[]
   readonly viewers: number
+  /** So many requests a second, of all of them; undefined: as many as are answered. */
+  readonly perSecond?: number
 }
 
 export interface WalkSeen {
