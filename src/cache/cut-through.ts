@@ -157,10 +157,10 @@ export class CutThrough implements Rider {
   }
 
   /** The viewer has all of it, or has left. */
-  over(reason?: unknown): void {
+  over(reason: unknown): void {
     if (this.#state === 'over') {
       // Who left before he came to wait for what it has become would leave it to nobody.
-      this.#flight?.wait('leader', AbortSignal.abort(reason)).catch(() => undefined)
+      this.#flight?.left('leader')
       return
     }
     this.#state = 'over'

@@ -107,11 +107,12 @@ export class Flight {
     } finally {
       signal.removeEventListener('abort', leave)
       this.#waiting--
-      if (signal.aborted) this.#left(part)
+      if (signal.aborted) this.left(part)
     }
   }
 
-  #left(part: Part): void {
+  /** One who waited for the head, or was about to, has left. */
+  left(part: Part): void {
     if (part === 'leader') this.#isLeaderHere = false
     if (this.#filled === undefined) {
       if (this.#waiting === 0) this.#controller.abort(new Error('nobody waits for it any more'))

@@ -23,5 +23,5 @@ export interface Call {
   pause(): void
   resume(): void
   /** Nothing more is heard; the connection ends unless all has come. When it is over already, this does nothing. */
-  leave(reason: unknown): void
+  leave(): void
 }

@@ -38,9 +38,9 @@ export class ObjectAnswer implements Hearer {
     const body = new ArrivingBody({
       pause: () => call.pause(),
       resume: () => call.resume(),
-      abort: (reason) => {
+      abort: () => {
         this.#over()
-        call.leave(reason)
+        call.leave()
       },
     }).telling({
       took: () => undefined,
@@ -74,7 +74,7 @@ export class ObjectAnswer implements Hearer {
 
   #left(): void {
     const { reason } = this.#signal
-    this.#call?.leave(reason)
+    this.#call?.leave()
     if (this.#body === undefined) this.#head.reject(reason)
     else this.#body.fail(reason)
   }

@@ -70,7 +70,7 @@ export class PeerRide implements Ride, Hearer {
     if (this.#answer !== undefined) return
     this.#isLeft = true
     this.#search?.abort(reason)
-    this.#call?.leave(reason)
+    this.#call?.leave()
   }
 
   heard(answer: HeardObject | NoObject): void {
@@ -78,7 +78,7 @@ export class PeerRide implements Ride, Hearer {
       if (answer.kind === 'object' && this.#isTakenByRider(answer)) return
       this.#rider.declined()
     }
-    if (this.#answer === undefined) this.#call?.leave(undefined)
+    if (this.#answer === undefined) this.#call?.leave()
     this.#answer?.heard(answer)
   }
 

@@ -130,7 +130,7 @@ test('who leaves hears nothing more, and that is no failure of the sibling', asy
   const { origin, sibling, wires, call } = await play(t, () => undefined)
   const asked = call()
   await until(() => origin.requests === 1, 'it was asked')
-  asked.call?.leave(new Error('the viewer left'))
+  asked.call?.leave()
   await until(() => wires.open === 0, 'the connection is closed')
   assert.deepEqual(asked.words, [])
   assert.deepEqual([sibling.counts().failed, sibling.isPassable], [0, true])
