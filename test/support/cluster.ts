@@ -13,6 +13,8 @@ import { openRoad, type Road } from './road.ts'
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 /** Eight of them start at once on two cores. */
 const START_MS = 60_000
+/** Ignored by all who do not listen for it. */
+const CLOCK_STOPS = 'SIGWINCH'
 
 export interface ClusterNode {
   readonly id: string
@@ -23,6 +25,8 @@ export interface ClusterNode {
   start(): Promise<void>
   /** Settles when the process is gone. */
   kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
+  /** Its clock, where `clockAheadMs` says what that is, stands still as soon as it hears of it: nothing becomes old there. */
+  stopClock(): void
   /** No sibling hears of it any more, nor it of them; viewers and origins do. */
   cutOff(): void
   rejoin(): void
@@ -50,6 +54,8 @@ export interface ClusterOptions {
 export interface Differing {
   readonly file?: Record<string, unknown>
   readonly cluster?: Record<string, unknown>
+  /** By how much its clock is ahead of the true time; 0 as well has it be one that can be stopped. */
+  readonly clockAheadMs?: number
 }
 
 /** All processes are ended when the test is. Settles when those that are to run know of one another. */
@@ -110,14 +116,25 @@ interface Ground {
   readonly options: ClusterOptions
 }
 
+/** A module that is loaded before all of Relais, and wraps the one clock that it takes. */
+function clockOf(aheadMs: number): string {
+  const module = `
+    const { now } = Date
+    let stoppedAt
+    process.on('${CLOCK_STOPS}', () => { stoppedAt ??= Date.now() })
+    Date.now = () => stoppedAt ?? now() + ${aheadMs}`
+  return `data:text/javascript,${encodeURIComponent(module)}`
+}
+
 function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterNode {
   const own = ports.get(id) ?? { viewers: 0, siblings: 0 }
   const url = `http://127.0.0.1:${own.viewers}`
   const path = join(folder, `${id}.json`)
   const leading = [...(roads.get(id) ?? [])]
-  const write = (): void => {
-    const { file, cluster } = options.differing?.(id) ?? {}
-    const written = {
+  /** Its configuration lies there; answers what Node is to be told before it reads its program. */
+  const written = (): readonly string[] => {
+    const { file, cluster, clockAheadMs } = options.differing?.(id) ?? {}
+    const configuration = {
       node: id,
       listen: { host: '127.0.0.1', port: own.viewers },
       routes: [{ prefix: '/', origins: options.origins }],
@@ -135,7 +152,8 @@ function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterN
         ...cluster,
       },
     }
-    writeFileSync(path, JSON.stringify(written))
+    writeFileSync(path, JSON.stringify(configuration))
+    return clockAheadMs === undefined ? [] : ['--import', clockOf(clockAheadMs)]
   }
   const toAndFrom = [
     ...leading.map(([, road]) => road),
@@ -150,8 +168,7 @@ function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterN
       return child !== undefined
     },
     async start() {
-      write()
-      const started = spawn(process.execPath, [MAIN, '--config', path], {
+      const started = spawn(process.execPath, [...written(), MAIN, '--config', path], {
         env: { PATH: process.env['PATH'], HOME: folder },
         stdio: ['ignore', 'pipe', 'pipe'],
       })
@@ -183,6 +200,7 @@ function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterN
         ending.kill(signal)
       })
     },
+    stopClock: () => void child?.kill(CLOCK_STOPS),
     cutOff() {
       for (const road of toAndFrom) road.cut()
     },

@@ -106,18 +106,15 @@ test('what routes of different kinds lead to, each node asks the origin for itse
 })
 
 test(
-  'of two nodes with one name both serve, and who sees both says that there are two',
+  'of two nodes with one name both serve, and each of them says that there is another one',
   PATIENCE,
   async (t) => {
     const scene = await open(t, 3, (id) => (id === 'node-3' ? { file: { node: 'node-2' } } : {}))
     await serveAll(scene, 3)
-    const [, second] = scene.nodes
-    await until(
-      () =>
-        second !== undefined && warnings(second).some((line) => /is called node-2 as this one is/.test(line)),
-      'it says so',
-      60_000,
-    )
+    const twins = scene.nodes.slice(1)
+    const says = (node: ClusterNode): boolean =>
+      warnings(node).some((line) => /is called node-2 as this one is/.test(line))
+    await until(() => twins.every(says), 'both say so', 60_000)
     await serveAll(scene, 3)
   },
 )
