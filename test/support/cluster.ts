@@ -23,8 +23,8 @@ export interface ClusterNode {
   readonly isRunning: boolean
   /** Settles when it serves. Begins again with what it has on disk. */
   start(): Promise<void>
-  /** Settles when the process is gone. */
-  kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
+  /** Settles with its exit code when the process is gone; null: a signal ended it, or it did not run. */
+  kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null>
   /** Its clock, where `clockAheadMs` says what that is, stands still as soon as it hears of it: nothing becomes old there. */
   stopClock(): void
   /** No sibling hears of it any more, nor it of them; viewers and origins do. */
@@ -194,9 +194,9 @@ function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterN
     },
     async kill(signal) {
       const ending = child
-      if (ending === undefined) return
-      await new Promise<void>((resolve) => {
-        ending.once('exit', () => resolve())
+      if (ending === undefined) return null
+      return await new Promise((resolve) => {
+        ending.once('exit', resolve)
         ending.kill(signal)
       })
     },
