@@ -56,6 +56,8 @@ export interface Differing {
   readonly cluster?: Record<string, unknown>
   /** By how much its clock is ahead of the true time; 0 as well has it be one that can be stopped. */
   readonly clockAheadMs?: number
+  /** The DNS server that it asks in place of the machine's, as `Resolver.setServers` takes it. */
+  readonly nameServer?: string
 }
 
 /** All processes are ended when the test is. Settles when those that are to run know of one another. */
@@ -118,12 +120,29 @@ interface Ground {
 
 /** A module that is loaded before all of Relais, and wraps the one clock that it takes. */
 function clockOf(aheadMs: number): string {
-  const module = `
+  return moduleOf(`
     const { now } = Date
     let stoppedAt
     process.on('${CLOCK_STOPS}', () => { stoppedAt ??= Date.now() })
-    Date.now = () => stoppedAt ?? now() + ${aheadMs}`
-  return `data:text/javascript,${encodeURIComponent(module)}`
+    Date.now = () => stoppedAt ?? now() + ${aheadMs}`)
+}
+
+/** The same for the one resolver that it makes: all but whom it asks is its own. */
+function resolverOf(nameServer: string): string {
+  return moduleOf(`
+    import dns from 'node:dns'
+    import { syncBuiltinESMExports } from 'node:module'
+    dns.promises.Resolver = class extends dns.promises.Resolver {
+      constructor (options) {
+        super(options)
+        this.setServers(['${nameServer}'])
+      }
+    }
+    syncBuiltinESMExports()`)
+}
+
+function moduleOf(text: string): string {
+  return `data:text/javascript,${encodeURIComponent(text)}`
 }
 
 function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterNode {
@@ -133,7 +152,7 @@ function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterN
   const leading = [...(roads.get(id) ?? [])]
   /** Its configuration lies there; answers what Node is to be told before it reads its program. */
   const written = (): readonly string[] => {
-    const { file, cluster, clockAheadMs } = options.differing?.(id) ?? {}
+    const { file, cluster, clockAheadMs, nameServer } = options.differing?.(id) ?? {}
     const configuration = {
       node: id,
       listen: { host: '127.0.0.1', port: own.viewers },
@@ -153,7 +172,10 @@ function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterN
       },
     }
     writeFileSync(path, JSON.stringify(configuration))
-    return clockAheadMs === undefined ? [] : ['--import', clockOf(clockAheadMs)]
+    return [
+      ...(clockAheadMs === undefined ? [] : ['--import', clockOf(clockAheadMs)]),
+      ...(nameServer === undefined ? [] : ['--import', resolverOf(nameServer)]),
+    ]
   }
   const toAndFrom = [
     ...leading.map(([, road]) => road),
