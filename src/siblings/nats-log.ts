@@ -23,6 +23,8 @@ const DUPLICATE_NS = 120 * 1e9
 /** Of the rules in one message: servers take a megabyte unless they are told otherwise. */
 const BATCH_BYTES = 256 * 1024
 const TIMEOUT_MS = 5_000
+/** After entries were lost their issuers have so many looks to write them again; then whoever remembers them does. */
+const LOOKS_FOR_OWN = 2
 /** Bound to the log, and not to a moment: it is read days later. */
 const SIGNED_AS = 'purges'
 
@@ -54,6 +56,8 @@ export class NatsLog {
   readonly #inStream = new Map<string, { readonly upTo: number; readonly at: number }>()
   /** Entries before this one went that were to be there still. */
   #lostBefore = 0
+  /** Looks since entries were lost; undefined: none were. */
+  #looksSinceLoss: number | undefined
   #messages: ConsumerMessages | undefined
   /** Counts the readings of the stream. */
   #turn = 0
@@ -109,20 +113,23 @@ export class NatsLog {
     if (!isSame || first > this.#read + 1) {
       // It was deleted, or emptied: nobody knows what was in it that was not read here.
       this.#context.book.distrust()
+      this.#looksSinceLoss = 0
       await this.#readOn(info)
       return
     }
     this.#last = last
+    if (this.#looksSinceLoss !== undefined) this.#looksSinceLoss++
     // What is still remembered is written again: who joins would never hear of it, and never be asked for what it names.
     for (const [issuer, { at }] of this.#inStream) {
       if (at >= first) continue
       this.#inStream.delete(issuer)
       this.#lostBefore = first
+      this.#looksSinceLoss = 0
     }
     if (isAnew) await this.#consume(this.#read + 1)
   }
 
-  /** Puts into the stream what this node gave out and is not in it, of earlier lives as well. Throws when the server does not take it. */
+  /** Puts into the stream what this node gave out and is not in it, of earlier lives as well, and what those gave out who are gone. Throws when the server does not take it. */
   async write(): Promise<void> {
     if (this.#isWriting || this.#isClosed || !this.isRead) return
     this.#isWriting = true
@@ -232,10 +239,11 @@ export class NatsLog {
     if (known === undefined || known.upTo <= sequence) this.#inStream.set(by, { upTo: sequence, at })
   }
 
-  /** Positions at which nothing lacks but what this node gave out and is not in the stream. */
+  /** Positions at which nothing lacks but what is for this node to write and is not in the stream. */
   #wanted(): Positions {
     const { book, node } = this.#context
-    const own = Object.keys(book.positions).filter((issuer) => issuer.startsWith(`${node}:`))
+    const isHeir = (this.#looksSinceLoss ?? 0) > LOOKS_FOR_OWN
+    const own = Object.keys(book.positions).filter((issuer) => isHeir || issuer.startsWith(`${node}:`))
     return {
       ...book.positions,
       ...Object.fromEntries(own.map((issuer) => [issuer, this.#inStream.get(issuer)?.upTo ?? 0])),

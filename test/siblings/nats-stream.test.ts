@@ -34,6 +34,26 @@ test('when the stream is deleted everybody validates what is stored, and purges 
   assert.deepEqual(late.applied, ['/before', '/after'], 'the new stream has what nodes remember')
 })
 
+test('when the stream is deleted, what somebody gave out who is gone is in the new one as well', {
+  skip,
+}, async (t) => {
+  const nats = await openNats(t)
+  const [first, second, third] = await openNodes(t, nats, 3)
+  assert.ok(first && second && third)
+  await third.purge('/left-behind')
+  await inForce([first, second, third], ['/left-behind'])
+  await third.close()
+  const { connection, streams } = await streamsOf(nats)
+  await streams.delete('RELAIS_PURGE_relais')
+  await connection.close()
+  const late = await natsNode(t, nats, 'node-4')
+  await late.begin()
+  const all = [first, second, late]
+  await beatUntil(all, () => late.applied.includes('/left-behind'), 'who joins hears of it')
+  // Else it would be asked for nothing for as long as they remember it.
+  await beatUntil(all, () => Object.keys(first.cluster.lackedBy('node-4')).length === 0, 'others know')
+})
+
 test('when the server has lost all it had, everybody validates what is stored, and purges go on in a new stream', {
   skip,
 }, async (t) => {
