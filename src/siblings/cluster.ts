@@ -13,7 +13,7 @@ import { NewsDesk } from './news-desk.ts'
 import { openCarrier } from './open-carrier.ts'
 import type { ClusterOptions } from './options.ts'
 import { PassportControl } from './passport.ts'
-import { PeerAuth } from './peer-auth.ts'
+import { faultOf, PeerAuth } from './peer-auth.ts'
 import type { PurgeBook } from './purge-book.ts'
 import type { Positions } from './purge-log.ts'
 import type { Roster } from './roster.ts'
@@ -95,12 +95,19 @@ export class Cluster {
     const nameOf = (peer: string | undefined): string =>
       peer !== undefined && this.#roster.knownOf(peer) !== undefined ? peer : strangers.nameOf(peer)
     this.desk = new NewsDesk({
+      node,
       auth: this.auth,
       book,
       own: () => this.#own(),
       onState: (message, peer) => this.#told(message, peer),
       onRefused: (peer, reason) =>
-        this.#troubles.say(`a message that says it is from ${nameOf(peer)} is refused: it is ${reason}`),
+        this.#troubles.say(
+          `a message that says it is from ${nameOf(peer)} is refused: it is ${faultOf(reason)}`,
+        ),
+      onNamesake: () =>
+        this.#troubles.say(
+          `another node that asks here is called ${node} as this one is: each needs a name of its own`,
+        ),
     })
     const { records = systemRecords() } = context
     const onTrouble = this.#troubles.say

@@ -148,7 +148,7 @@ export class HttpCarrier implements Carrier {
       peer.positions = heard.purges
       if (book.isAhead(heard.purges)) this.#run(this.#tells(peer, () => peer.positions ?? {}))
     } catch (error) {
-      if (!this.#isClosed) events.onTrouble(`the sibling at ${url} is silent`, error)
+      if (!this.#isClosed) events.onTrouble(`${nameOf(peer)} is silent`, error)
     } finally {
       peer.isAsked = false
     }
@@ -179,7 +179,7 @@ export class HttpCarrier implements Carrier {
       }
     } catch (error) {
       // Tried again when its next state comes, which says what it lacks.
-      if (!this.#isClosed) events.onTrouble(`the sibling at ${url} takes no purges`, error)
+      if (!this.#isClosed) events.onTrouble(`${nameOf(peer)} takes no purges`, error)
     } finally {
       peer.isTold = false
     }
@@ -205,7 +205,7 @@ export class HttpCarrier implements Carrier {
         if (JSON.stringify(book.positions) === before) return
       }
     } catch (error) {
-      events.onTrouble(`the sibling at ${url} tells no purges`, error)
+      events.onTrouble(`${nameOf(peer)} tells no purges`, error)
     }
   }
 
@@ -213,4 +213,9 @@ export class HttpCarrier implements Carrier {
     this.#running.add(work)
     void work.finally(() => this.#running.delete(work))
   }
+}
+
+/** Whom that is said of in the log. */
+function nameOf({ id, whereabouts }: Peer): string {
+  return `${id ?? 'the sibling'} at ${whereabouts.url}`
 }

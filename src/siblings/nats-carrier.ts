@@ -7,7 +7,7 @@ import { within } from './beat.ts'
 import { ANNOUNCE_MS, type Carrier, type CarrierEvents, type CarrierHealth } from './carrier.ts'
 import { NatsLog } from './nats-log.ts'
 import type { NatsOptions } from './options.ts'
-import type { PeerAuth } from './peer-auth.ts'
+import { faultOf, type PeerAuth } from './peer-auth.ts'
 import type { PurgeBook } from './purge-book.ts'
 import type { Positions } from './purge-log.ts'
 import { writeState } from './sibling-state.ts'
@@ -223,7 +223,8 @@ export class NatsCarrier implements Carrier {
     if (verdict.kind === 'refused') {
       this.#garbage++
       const who = peer.slice(0, 64)
-      events.onTrouble(`a state that says it is from ${who} is refused: it is ${verdict.reason}`, undefined)
+      const fault = faultOf(verdict.reason)
+      events.onTrouble(`a state that says it is from ${who} is refused: it is ${fault}`, undefined)
       return
     }
     const heard = events.heard(parsed(body), undefined)

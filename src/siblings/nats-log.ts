@@ -7,7 +7,8 @@
 
 import type { ConsumerMessages, JetStreamClient, JetStreamManager, StreamInfo } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
-import { isRecord } from '../purge/purge-rule.ts'
+import { isRecord, type PurgeRule } from '../purge/purge-rule.ts'
+import type { Instant } from '../rfc/heads.ts'
 import type { PeerAuth } from './peer-auth.ts'
 import type { PurgeBook } from './purge-book.ts'
 import type { Positions } from './purge-log.ts'
@@ -22,6 +23,8 @@ const DUPLICATE_NS = 120 * 1e9
 /** Of the rules in one message: servers take a megabyte unless they are told otherwise. */
 const BATCH_BYTES = 256 * 1024
 const TIMEOUT_MS = 5_000
+/** After entries were lost their issuers have so many looks to write them again; then whoever remembers them does. */
+const LOOKS_FOR_OWN = 2
 /** Bound to the log, and not to a moment: it is read days later. */
 const SIGNED_AS = 'purges'
 
@@ -49,8 +52,12 @@ export class NatsLog {
   readonly #client: JetStreamClient
   readonly #name: string
   readonly #subject: string
-  /** How far the stream has the rules of each issuer. */
-  readonly #inStream: Record<string, number> = Object.create(null)
+  /** How far the stream has the rules of each issuer, and which entry has the last of them. */
+  readonly #inStream = new Map<string, { readonly upTo: number; readonly at: number }>()
+  /** Entries before this one went that were to be there still. */
+  #lostBefore = 0
+  /** Looks since entries were lost; undefined: none were. */
+  #looksSinceLoss: number | undefined
   #messages: ConsumerMessages | undefined
   /** Counts the readings of the stream. */
   #turn = 0
@@ -79,8 +86,7 @@ export class NatsLog {
     const info = await log.#stream()
     const { awaySince } = context.book
     // What was in it while this node was away may have been dropped, or have been in another one.
-    const wholeSince = Date.parse(info.state.first_seq > 1 ? info.state.first_ts : info.created)
-    if (awaySince !== undefined && wholeSince > awaySince) context.book.distrust()
+    if (awaySince !== undefined && wholeSince(info) > awaySince) context.book.distrust()
     await log.#readOn(info)
     return log
   }
@@ -102,18 +108,28 @@ export class NatsLog {
   async look(isAnew = false): Promise<void> {
     const info = await this.#stream()
     if (this.#isClosed) return
-    const isSame = info.created === this.#created && info.state.last_seq >= this.#read
-    if (!isSame) {
-      // It was deleted: nobody knows what was in it that was not read here.
+    const { first_seq: first, last_seq: last } = info.state
+    const isSame = info.created === this.#created && last >= this.#read
+    if (!isSame || first > this.#read + 1) {
+      // It was deleted, or emptied: nobody knows what was in it that was not read here.
       this.#context.book.distrust()
+      this.#looksSinceLoss = 0
       await this.#readOn(info)
       return
     }
-    this.#last = info.state.last_seq
+    this.#last = last
+    if (this.#looksSinceLoss !== undefined) this.#looksSinceLoss++
+    // What is still remembered is written again: who joins would never hear of it, and never be asked for what it names.
+    for (const [issuer, { at }] of this.#inStream) {
+      if (at >= first) continue
+      this.#inStream.delete(issuer)
+      this.#lostBefore = first
+      this.#looksSinceLoss = 0
+    }
     if (isAnew) await this.#consume(this.#read + 1)
   }
 
-  /** Puts into the stream what this node gave out and is not in it, of earlier lives as well. Throws when the server does not take it. */
+  /** Puts into the stream what this node gave out and is not in it, of earlier lives as well, and what those gave out who are gone. Throws when the server does not take it. */
   async write(): Promise<void> {
     if (this.#isWriting || this.#isClosed || !this.isRead) return
     this.#isWriting = true
@@ -127,9 +143,10 @@ export class NatsLog {
         const last = ofOne.at(-1) ?? first
         const body = JSON.stringify({ floors: {}, rules: ofOne })
         const message = JSON.stringify({ peer: node, auth: auth.signAnswer(SIGNED_AS, 0, body), body })
-        const msgID = `${first.by}/${first.sequence}-${last.sequence}`
-        await this.#client.publish(this.#subject, message, { msgID, timeout: TIMEOUT_MS })
-        this.#inStream[first.by] = Math.max(this.#inStream[first.by] ?? 0, last.sequence)
+        // What is written again is no duplicate.
+        const msgID = `${first.by}/${first.sequence}-${last.sequence}/${this.#lostBefore}`
+        const { seq } = await this.#client.publish(this.#subject, message, { msgID, timeout: TIMEOUT_MS })
+        this.#has(last, seq)
       }
     } finally {
       this.#isWriting = false
@@ -166,7 +183,7 @@ export class NatsLog {
     // Of one that nothing was ever in, servers say 0.
     this.#read = state.messages === 0 ? state.last_seq : state.first_seq - 1
     this.#last = state.last_seq
-    for (const issuer of Object.keys(this.#inStream)) delete this.#inStream[issuer]
+    this.#inStream.clear()
     await this.#consume(1)
   }
 
@@ -188,14 +205,14 @@ export class NatsLog {
         this.#last = Math.max(this.#last, message.seq)
         // Entries may have been deleted behind the last one there is.
         this.#read = message.info.pending === 0 ? this.#last : message.seq
-        this.#take(message.string())
+        this.#take(message.string(), message.seq)
         // A purge given out meanwhile was not written, and would wait for the next beat.
         if (!wasRead && this.isRead) this.#context.onCaughtUp()
       },
     })
   }
 
-  #take(text: string): void {
+  #take(text: string, at: number): void {
     const { auth, book, onGarbage, onRead } = this.#context
     const message = parsed(text)
     const isSigned =
@@ -210,20 +227,26 @@ export class NatsLog {
       return
     }
     const last = batch.rules.at(-1) ?? first
-    this.#inStream[first.by] = Math.max(this.#inStream[first.by] ?? 0, last.sequence)
+    this.#has(last, at)
     // What came before it in the stream is dropped, or was deleted with another one.
     const floors = { [first.by]: first.sequence - 1 }
     void book.take({ floors, rules: batch.rules })
     onRead()
   }
 
-  /** Positions at which nothing lacks but what this node gave out and is not in the stream. */
+  #has({ by, sequence }: PurgeRule, at: number): void {
+    const known = this.#inStream.get(by)
+    if (known === undefined || known.upTo <= sequence) this.#inStream.set(by, { upTo: sequence, at })
+  }
+
+  /** Positions at which nothing lacks but what is for this node to write and is not in the stream. */
   #wanted(): Positions {
     const { book, node } = this.#context
-    const own = Object.keys(book.positions).filter((issuer) => issuer.startsWith(`${node}:`))
+    const isHeir = (this.#looksSinceLoss ?? 0) > LOOKS_FOR_OWN
+    const own = Object.keys(book.positions).filter((issuer) => isHeir || issuer.startsWith(`${node}:`))
     return {
       ...book.positions,
-      ...Object.fromEntries(own.map((issuer) => [issuer, this.#inStream[issuer] ?? 0])),
+      ...Object.fromEntries(own.map((issuer) => [issuer, this.#inStream.get(issuer)?.upTo ?? 0])),
     }
   }
 
@@ -235,4 +258,10 @@ export class NatsLog {
       0,
     )
   }
+}
+
+/** Since when nothing was in it that is not. */
+function wholeSince({ created, state }: StreamInfo): Instant {
+  if (state.first_seq <= 1) return Date.parse(created)
+  return Date.parse(state.messages === 0 ? state.last_ts : state.first_ts)
 }

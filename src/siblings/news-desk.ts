@@ -34,6 +34,7 @@ export interface PeerReply {
 }
 
 export interface NewsDeskContext {
+  readonly node: string
   readonly auth: PeerAuth
   readonly book: PurgeBook
   own(): SiblingState
@@ -41,6 +42,8 @@ export interface NewsDeskContext {
   onState(message: unknown, peer: string): boolean
   /** Why somebody was not believed. */
   onRefused(peer: string | undefined, reason: string): void
+  /** Somebody has the name of this node and the secret of the cluster, and is another process. */
+  onNamesake(): void
 }
 
 export class NewsDesk {
@@ -57,7 +60,7 @@ export class NewsDesk {
 
   /** Never rejects. What is not signed gets 403, and no word more. */
   async answer(letter: PeerLetter): Promise<PeerReply> {
-    const { auth, onRefused } = this.#context
+    const { node, auth, onRefused, onNamesake } = this.#context
     const { method, target, body } = letter
     const peer = textOf(letter.fields[PEER])
     const request = { method, target, peer: peer ?? '', body }
@@ -66,6 +69,8 @@ export class NewsDesk {
       onRefused(peer, verdict.reason)
       return replyOf(403, { error: 'refused' })
     }
+    // Its list may leave out whoever has its own name, and then it asks nobody who could tell it.
+    if (peer === node && !auth.isOwn(verdict.nonce)) onNamesake()
     const { status, json } = await this.#read(method, target, parsed(body), request.peer)
     const reply = replyOf(status, json)
     const signature = auth.signAnswer(verdict.nonce, status, reply.body)

@@ -70,6 +70,11 @@ export type PeerVerdict =
       readonly reason: 'unsigned' | 'malformed' | 'unknown-key' | 'forged' | 'expired' | 'replayed'
     }
 
+/** For the log. */
+export function faultOf(reason: string): string {
+  return reason === 'expired' ? 'expired, for the clocks differ by more than 30 seconds or it is old' : reason
+}
+
 export interface PeerSecrets {
   /** Signed with, and accepted. */
   readonly secret: string
@@ -148,6 +153,11 @@ export class PeerAuth {
     const [, id = '', mac = ''] = /^v1 ([0-9a-f]{8}) ([\w-]{43})$/.exec(value ?? '') ?? []
     const key = this.#accepted.get(id)
     return key?.hmac.fits(mac, answerLines(nonce, status, body)) === true
+  }
+
+  /** Whether this process made this nonce. */
+  isOwn(nonce: string): boolean {
+    return nonce.startsWith(this.#process)
   }
 
   #nonce(): string {

@@ -62,8 +62,8 @@ export interface DnsContext {
 export class DnsWhereabouts {
   readonly #options: DnsOptions
   readonly #context: DnsContext
-  /** When each was in an answer last. */
-  readonly #seen = new Map<string, Instant>()
+  /** Since when each is in no answer; undefined: it is in the last one. */
+  readonly #missingSince = new Map<string, Instant | undefined>()
   #askedAt: Instant = Number.NEGATIVE_INFINITY
   #asking: Promise<void> | undefined
 
@@ -73,7 +73,7 @@ export class DnsWhereabouts {
   }
 
   get list(): readonly Whereabouts[] {
-    return [...this.#seen.keys()].map((url) => ({ url, id: undefined }))
+    return [...this.#missingSince.keys()].map((url) => ({ url, id: undefined }))
   }
 
   /** To be called each second or so: asks when it is time. Never rejects. */
@@ -95,8 +95,13 @@ export class DnsWhereabouts {
       const urls = await (type === 'srv' ? this.#services() : this.#addresses())
       if (urls.length === 0) throw new Error(`${name} has no records`)
       const now = clock()
-      for (const url of urls.slice(0, MAX_ADDRESSES)) this.#seen.set(url, now)
-      for (const [url, at] of this.#seen) if (now - at >= KEPT_FOR_MS) this.#seen.delete(url)
+      const there = new Set(urls.slice(0, MAX_ADDRESSES))
+      for (const [url, since = now] of this.#missingSince) {
+        // Of answers that are further apart than that it takes two: the first one may be half of the truth.
+        if (now - since >= KEPT_FOR_MS) this.#missingSince.delete(url)
+        else this.#missingSince.set(url, since)
+      }
+      for (const url of there) this.#missingSince.set(url, undefined)
     } catch (error) {
       onTrouble(`DNS has no siblings under ${name}; those known last stay`, error)
     }

@@ -191,6 +191,10 @@ test('of two nodes with one name each says so in one clear line, and hears nothi
   ])
   assert.deepEqual(statesOf(node), { 'node-1': 'active', 'node-2': 'suspect' })
   assert.ok(node.cluster.health().refused >= 3)
+  // It knows nobody, and is asked by one of its own name.
+  assert.deepEqual(twin.warnings, [
+    'another node that asks here is called node-1 as this one is: each needs a name of its own',
+  ])
 })
 
 test('a node of another cluster that has the same secret is refused in one clear line', async (t) => {

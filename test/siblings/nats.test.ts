@@ -2,69 +2,14 @@
 import assert from 'node:assert/strict'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
-import { type TestContext, test } from 'node:test'
-import { jetstreamManager } from '@nats-io/jetstream'
-import { connect } from '@nats-io/transport-node'
+import { test } from 'node:test'
 import { until } from '../support/barrier.ts'
-import { type TestClock, testClock } from '../support/clock.ts'
-import { hasNats, openNats, type TestNats } from '../support/nats.ts'
+import { testClock } from '../support/clock.ts'
+import { hasNats, openNats } from '../support/nats.ts'
+import { activeOf, beatUntil, natsNode, openNodes, streamsOf } from '../support/nats-siblings.ts'
 import { inForce, openTestNode, statesOf, type TestNode } from '../support/siblings.ts'
 
 const skip = hasNats() ? false : 'nats-server is not installed: apt-get install nats-server'
-
-async function natsNode(
-  t: TestContext,
-  nats: TestNats,
-  id: string,
-  {
-    clock = testClock(),
-    maxBlind = 60_000,
-    port = 8090,
-  }: { clock?: TestClock; maxBlind?: number; port?: number } = {},
-): Promise<TestNode> {
-  const options = { servers: [nats.url], user: null, password: null, token: null, replicas: 1, maxBlind }
-  const node = await openTestNode(t, {
-    id,
-    clock,
-    options: { nats: options, url: `http://127.0.0.1:${port}` },
-  })
-  nats.serves(node)
-  return node
-}
-
-async function openNodes(
-  t: TestContext,
-  nats: TestNats,
-  count: number,
-  clock = testClock(),
-): Promise<readonly TestNode[]> {
-  const nodes: TestNode[] = []
-  for (let index = 1; index <= count; index++) {
-    const node = await natsNode(t, nats, `node-${index}`, { clock })
-    await node.begin()
-    nodes.push(node)
-  }
-  await until(() => nodes.every((node) => activeOf(node) === count), 'all hear each other')
-  return nodes
-}
-
-function activeOf(node: TestNode): number {
-  return Object.values(statesOf(node)).filter((state) => state === 'active').length
-}
-
-/** Speaks until that holds: what is heard comes between two beats. */
-async function beatUntil(nodes: readonly TestNode[], condition: () => boolean, what: string): Promise<void> {
-  await until(async () => {
-    for (const node of nodes) node.tick()
-    return condition()
-  }, what)
-}
-
-async function streamsOf({ port }: TestNats) {
-  const connection = await connect({ servers: `127.0.0.1:${port}` })
-  const { streams } = await jetstreamManager(connection)
-  return { connection, streams }
-}
 
 test('siblings find each other on NATS, and agree on one roster', { skip }, async (t) => {
   const nodes = await openNodes(t, await openNats(t), 3)
@@ -204,27 +149,6 @@ test('a node that is blind for longer than maxBlind validates what it has, until
   seconds(60)
   assert.equal(node.distrusted.length, length)
   assert.deepEqual(trusting.distrusted, [])
-})
-
-test('when the stream is deleted everybody validates what is stored, and purges go on in a new one', {
-  skip,
-}, async (t) => {
-  const nats = await openNats(t)
-  const nodes = await openNodes(t, nats, 2)
-  const [first] = nodes
-  assert.ok(first)
-  await first.purge('/before')
-  await inForce(nodes, ['/before'])
-  const { connection, streams } = await streamsOf(nats)
-  await streams.delete('RELAIS_PURGE_relais')
-  await connection.close()
-  await beatUntil(nodes, () => nodes.every(({ distrusted }) => distrusted.length > 0), 'all notice')
-  await first.purge('/after')
-  await beatUntil(nodes, () => nodes.every(({ applied }) => applied.includes('/after')), 'the purge is told')
-  for (const { applied } of nodes) assert.deepEqual(applied, ['/before', '/after'])
-  const late = await natsNode(t, nats, 'node-3')
-  await late.begin()
-  assert.deepEqual(late.applied, ['/before', '/after'], 'the new stream has what nodes remember')
 })
 
 test('garbage on every subject is counted, and nothing of it is believed', { skip }, async (t) => {

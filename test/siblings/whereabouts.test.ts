@@ -72,7 +72,16 @@ test('no answer, or an empty one, leaves those who were known', async () => {
     assert.deepEqual(await next([]), known)
   }
   assert.equal(troubles.length, 20)
-  assert.deepEqual(await next(['10.0.0.1', '10.0.0.3']), ['http://10.0.0.1:8090', 'http://10.0.0.3:8090'])
+})
+
+test('the first answer after a long time without one, which may be half of the truth, has nobody forgotten', async () => {
+  const { next } = open()
+  await next(['10.0.0.1', '10.0.0.2'])
+  for (let round = 0; round < 10; round++) await next(new Error('queryA ESERVFAIL'))
+  const [one, two, three] = [1, 2, 3].map((host) => `http://10.0.0.${host}:8090`)
+  assert.deepEqual(await next(['10.0.0.1', '10.0.0.3']), [one, two, three])
+  assert.deepEqual(await next(['10.0.0.1', '10.0.0.3']), [one, two, three])
+  assert.deepEqual(await next(['10.0.0.1', '10.0.0.3']), [one, three])
 })
 
 test('an address that is missing for less than fifteen seconds is still asked', async () => {
@@ -80,6 +89,7 @@ test('an address that is missing for less than fifteen seconds is still asked', 
   await next(['10.0.0.1', '10.0.0.2'])
   assert.deepEqual(await next(['10.0.0.1']), ['http://10.0.0.1:8090', 'http://10.0.0.2:8090'])
   assert.deepEqual(await next(['10.0.0.1', '10.0.0.2']), ['http://10.0.0.1:8090', 'http://10.0.0.2:8090'])
+  await next(['10.0.0.1'])
   await next(['10.0.0.1'])
   assert.deepEqual(await next(['10.0.0.1']), ['http://10.0.0.1:8090'])
 })

@@ -13,6 +13,8 @@ import { openRoad, type Road } from './road.ts'
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 /** Eight of them start at once on two cores. */
 const START_MS = 60_000
+/** Ignored by all who do not listen for it. */
+const CLOCK_STOPS = 'SIGWINCH'
 
 export interface ClusterNode {
   readonly id: string
@@ -21,8 +23,10 @@ export interface ClusterNode {
   readonly isRunning: boolean
   /** Settles when it serves. Begins again with what it has on disk. */
   start(): Promise<void>
-  /** Settles when the process is gone. */
-  kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
+  /** Settles with its exit code when the process is gone; null: a signal ended it, or it did not run. */
+  kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null>
+  /** Its clock, where `clockAheadMs` says what that is, stands still as soon as it hears of it: nothing becomes old there. */
+  stopClock(): void
   /** No sibling hears of it any more, nor it of them; viewers and origins do. */
   cutOff(): void
   rejoin(): void
@@ -50,6 +54,10 @@ export interface ClusterOptions {
 export interface Differing {
   readonly file?: Record<string, unknown>
   readonly cluster?: Record<string, unknown>
+  /** By how much its clock is ahead of the true time; 0 as well has it be one that can be stopped. */
+  readonly clockAheadMs?: number
+  /** The DNS server that it asks in place of the machine's, as `Resolver.setServers` takes it. */
+  readonly nameServer?: string
 }
 
 /** All processes are ended when the test is. Settles when those that are to run know of one another. */
@@ -110,14 +118,42 @@ interface Ground {
   readonly options: ClusterOptions
 }
 
+/** A module that is loaded before all of Relais, and wraps the one clock that it takes. */
+function clockOf(aheadMs: number): string {
+  return moduleOf(`
+    const { now } = Date
+    let stoppedAt
+    process.on('${CLOCK_STOPS}', () => { stoppedAt ??= Date.now() })
+    Date.now = () => stoppedAt ?? now() + ${aheadMs}`)
+}
+
+/** The same for the one resolver that it makes: all but whom it asks is its own. */
+function resolverOf(nameServer: string): string {
+  return moduleOf(`
+    import dns from 'node:dns'
+    import { syncBuiltinESMExports } from 'node:module'
+    dns.promises.Resolver = class extends dns.promises.Resolver {
+      constructor (options) {
+        super(options)
+        this.setServers(['${nameServer}'])
+      }
+    }
+    syncBuiltinESMExports()`)
+}
+
+function moduleOf(text: string): string {
+  return `data:text/javascript,${encodeURIComponent(text)}`
+}
+
 function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterNode {
   const own = ports.get(id) ?? { viewers: 0, siblings: 0 }
   const url = `http://127.0.0.1:${own.viewers}`
   const path = join(folder, `${id}.json`)
   const leading = [...(roads.get(id) ?? [])]
-  const write = (): void => {
-    const { file, cluster } = options.differing?.(id) ?? {}
-    const written = {
+  /** Its configuration lies there; answers what Node is to be told before it reads its program. */
+  const written = (): readonly string[] => {
+    const { file, cluster, clockAheadMs, nameServer } = options.differing?.(id) ?? {}
+    const configuration = {
       node: id,
       listen: { host: '127.0.0.1', port: own.viewers },
       routes: [{ prefix: '/', origins: options.origins }],
@@ -135,7 +171,11 @@ function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterN
         ...cluster,
       },
     }
-    writeFileSync(path, JSON.stringify(written))
+    writeFileSync(path, JSON.stringify(configuration))
+    return [
+      ...(clockAheadMs === undefined ? [] : ['--import', clockOf(clockAheadMs)]),
+      ...(nameServer === undefined ? [] : ['--import', resolverOf(nameServer)]),
+    ]
   }
   const toAndFrom = [
     ...leading.map(([, road]) => road),
@@ -150,8 +190,7 @@ function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterN
       return child !== undefined
     },
     async start() {
-      write()
-      const started = spawn(process.execPath, [MAIN, '--config', path], {
+      const started = spawn(process.execPath, [...written(), MAIN, '--config', path], {
         env: { PATH: process.env['PATH'], HOME: folder },
         stdio: ['ignore', 'pipe', 'pipe'],
       })
@@ -177,12 +216,13 @@ function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterN
     },
     async kill(signal) {
       const ending = child
-      if (ending === undefined) return
-      await new Promise<void>((resolve) => {
-        ending.once('exit', () => resolve())
+      if (ending === undefined) return null
+      return await new Promise((resolve) => {
+        ending.once('exit', resolve)
         ending.kill(signal)
       })
     },
+    stopClock: () => void child?.kill(CLOCK_STOPS),
     cutOff() {
       for (const road of toAndFrom) road.cut()
     },

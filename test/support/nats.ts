@@ -23,6 +23,8 @@ export interface TestNats {
   start(): Promise<void>
   /** Ends it at once, as a crash does; what it has is on disk. */
   stop(): Promise<void>
+  /** What it has on disk is gone when it starts again; to be called while it is stopped. */
+  wipe(): void
   /** Holds it, so that it keeps its connections and says nothing, or lets it go on. */
   hang(isHung: boolean): void
   /** Closed before it is ended at the end of the test. */
@@ -63,6 +65,7 @@ export async function openNats(
     port,
     start,
     stop,
+    wipe: () => rmSync(join(folder, 'data'), { recursive: true, force: true }),
     hang: (isHung) => void child?.kill(isHung ? 'SIGSTOP' : 'SIGCONT'),
     serves: (user) => void users.push(user),
   }

@@ -1,6 +1,6 @@
 /** Nodes that do not fit together: each serves its viewers from the origin, and says once, in one line, what is wrong. */
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { until } from '../../support/barrier.ts'
 import { get } from '../../support/client.ts'
 import { acquainted, type ClusterNode, type Differing, openCluster } from '../../support/cluster.ts'
@@ -67,102 +67,106 @@ async function saidOnce(scene: Scene, what: RegExp, most: number): Promise<void>
   for (const node of nodes) assert.equal(said(node), 1, warnings(node).join('\n'))
 }
 
-test(
-  'a node whose siblings never come serves, asks the origin once, and is told to be alone',
-  PATIENCE,
-  async (t) => {
-    const scene = await open(t, 1, () => ({}), 3)
-    await serveAll(scene, 1)
-    const [node] = scene.nodes
-    await until(
-      async () => (await node?.stats())?.siblings.every(({ state }) => state === 'gone') === true,
-      'nobody is waited for any more',
-      60_000,
-    )
-    await serveAll(scene, 1)
-    assert.equal(node === undefined ? 0 : warnings(node).filter((line) => /is silent/.test(line)).length, 2)
-  },
-)
-
-test('nodes with different secrets are no siblings', PATIENCE, async (t) => {
-  const scene = await open(t, 2, (id) => ({ cluster: { secret: id === 'node-1' ? ONE : TWO } }))
-  await serveAll(scene, 2)
-  await saidOnce(scene, /is refused: it is unknown-key/, 2)
-})
-
-test('nodes of different clusters are no siblings', PATIENCE, async (t) => {
-  const scene = await open(t, 2, (id) => ({ cluster: { name: id } }))
-  await serveAll(scene, 2)
-  await saidOnce(scene, /is refused: expected cluster/, 2)
-})
-
-test('what routes of different kinds lead to, each node asks the origin for itself', PATIENCE, async (t) => {
-  const scene = await open(t, 2, (id, origin) =>
-    id === 'node-1' ? {} : { file: { routes: [{ prefix: '/o/', origins: [`${origin}/o/`] }] } },
-  )
-  await acquainted(scene.nodes)
-  await serveAll(scene, 2)
-  await saidOnce(scene, /no such route: their configurations differ/, 2)
-})
-
-test(
-  'of two nodes with one name both serve, and who sees both says that there are two',
-  PATIENCE,
-  async (t) => {
-    const scene = await open(t, 3, (id) => (id === 'node-3' ? { file: { node: 'node-2' } } : {}))
-    await serveAll(scene, 3)
-    const [, second] = scene.nodes
-    await until(
-      () =>
-        second !== undefined && warnings(second).some((line) => /is called node-2 as this one is/.test(line)),
-      'it says so',
-      60_000,
-    )
-    await serveAll(scene, 3)
-  },
-)
-
-test(
-  'a secret is changed on one node after the other, and never are they without each other',
-  PATIENCE,
-  async (t) => {
-    const secrets = new Map<string, Record<string, string | null>>()
-    const scene = await open(t, 2, (id) => ({ cluster: secrets.get(id) ?? { secret: ONE } }))
-    const { nodes } = scene
-    await acquainted(nodes)
-    for (const step of [
-      { secret: ONE, acceptedSecret: TWO },
-      { secret: TWO, acceptedSecret: ONE },
-      { secret: TWO, acceptedSecret: null },
-    ]) {
-      for (const node of nodes) {
-        secrets.set(node.id, step)
-        await node.kill('SIGTERM')
-        await node.start()
-        await acquainted(nodes)
-        await serveAll(scene, 1, 1)
-      }
-    }
-    for (const node of nodes)
-      assert.deepEqual(
-        warnings(node).filter((line) => /refused/.test(line)),
-        [],
+// Most of their time they wait for silences of seconds to be over: two at a time cost what one does.
+describe('nodes that do not fit together', { concurrency: 2 }, () => {
+  test(
+    'a node whose siblings never come serves, asks the origin once, and is told to be alone',
+    PATIENCE,
+    async (t) => {
+      const scene = await open(t, 1, () => ({}), 3)
+      await serveAll(scene, 1)
+      const [node] = scene.nodes
+      await until(
+        async () => (await node?.stats())?.siblings.every(({ state }) => state === 'gone') === true,
+        'nobody is waited for any more',
+        60_000,
       )
-  },
-)
+      await serveAll(scene, 1)
+      assert.equal(node === undefined ? 0 : warnings(node).filter((line) => /is silent/.test(line)).length, 2)
+    },
+  )
 
-test('each time that a node is lost and comes back the others say so', PATIENCE, async (t) => {
-  const { nodes } = await open(t, 2, () => ({}))
-  await acquainted(nodes)
-  const [near, far] = nodes
-  assert.ok(near !== undefined && far !== undefined)
-  const said = (line: string): number => near.log().filter(({ msg }) => msg === line).length
-  for (const _round of ['first', 'second']) {
-    const losses = said('node-2 is suspect')
-    await far.kill('SIGKILL')
-    await until(() => said('node-2 is suspect') > losses, 'its loss is in the log', 60_000)
-    const returns = said('node-2 is active')
-    await far.start()
-    await until(() => said('node-2 is active') > returns, 'and that it is back', 60_000)
-  }
+  test('nodes with different secrets are no siblings', PATIENCE, async (t) => {
+    const scene = await open(t, 2, (id) => ({ cluster: { secret: id === 'node-1' ? ONE : TWO } }))
+    await serveAll(scene, 2)
+    await saidOnce(scene, /is refused: it is unknown-key/, 2)
+  })
+
+  test('nodes of different clusters are no siblings', PATIENCE, async (t) => {
+    const scene = await open(t, 2, (id) => ({ cluster: { name: id } }))
+    await serveAll(scene, 2)
+    await saidOnce(scene, /is refused: expected cluster/, 2)
+  })
+
+  test(
+    'what routes of different kinds lead to, each node asks the origin for itself',
+    PATIENCE,
+    async (t) => {
+      const scene = await open(t, 2, (id, origin) =>
+        id === 'node-1' ? {} : { file: { routes: [{ prefix: '/o/', origins: [`${origin}/o/`] }] } },
+      )
+      await acquainted(scene.nodes)
+      await serveAll(scene, 2)
+      await saidOnce(scene, /no such route: their configurations differ/, 2)
+    },
+  )
+
+  test(
+    'of two nodes with one name both serve, and each of them says that there is another one',
+    PATIENCE,
+    async (t) => {
+      const scene = await open(t, 3, (id) => (id === 'node-3' ? { file: { node: 'node-2' } } : {}))
+      await serveAll(scene, 3)
+      const twins = scene.nodes.slice(1)
+      const says = (node: ClusterNode): boolean =>
+        warnings(node).some((line) => /is called node-2 as this one is/.test(line))
+      await until(() => twins.every(says), 'both say so', 60_000)
+      await serveAll(scene, 3)
+    },
+  )
+
+  test(
+    'a secret is changed on one node after the other, and never are they without each other',
+    PATIENCE,
+    async (t) => {
+      const secrets = new Map<string, Record<string, string | null>>()
+      const scene = await open(t, 2, (id) => ({ cluster: secrets.get(id) ?? { secret: ONE } }))
+      const { nodes } = scene
+      await acquainted(nodes)
+      for (const step of [
+        { secret: ONE, acceptedSecret: TWO },
+        { secret: TWO, acceptedSecret: ONE },
+        { secret: TWO, acceptedSecret: null },
+      ]) {
+        for (const node of nodes) {
+          secrets.set(node.id, step)
+          await node.kill('SIGTERM')
+          await node.start()
+          await acquainted(nodes)
+          await serveAll(scene, 1, 1)
+        }
+      }
+      for (const node of nodes)
+        assert.deepEqual(
+          warnings(node).filter((line) => /refused/.test(line)),
+          [],
+        )
+    },
+  )
+
+  test('each time that a node is lost and comes back the others say so', PATIENCE, async (t) => {
+    const { nodes } = await open(t, 2, () => ({}))
+    await acquainted(nodes)
+    const [near, far] = nodes
+    assert.ok(near !== undefined && far !== undefined)
+    const said = (line: string): number => near.log().filter(({ msg }) => msg === line).length
+    for (const _round of ['first', 'second']) {
+      const losses = said('node-2 is suspect')
+      await far.kill('SIGKILL')
+      await until(() => said('node-2 is suspect') > losses, 'its loss is in the log', 60_000)
+      const returns = said('node-2 is active')
+      await far.start()
+      await until(() => said('node-2 is active') > returns, 'and that it is back', 60_000)
+    }
+  })
 })
