@@ -81,3 +81,11 @@ test('the purge of another node is noted later, and that of a stream at once', a
   await purges.apply({ ...orderOf('stream', '/live.m3u8'), ...given, sequence: 2 })
   assert.equal(handed[1], 'at once')
 })
+
+test('the purge of another node is counted when it is in force, and not when it is noted', async () => {
+  const { purges, written } = stage()
+  const applied = purges.apply({ ...orderOf('url', '/a.ts'), by: 'paris-2:1', at: 1, sequence: 1 })
+  assert.deepEqual([purges.stats().received, purges.sequenceOf('paris-2:1')], [1, 1])
+  written.open()
+  assert.equal((await applied).isNew, true)
+})

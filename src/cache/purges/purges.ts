@@ -152,9 +152,9 @@ export class Purges {
    */
   async apply(rule: PurgeRule): Promise<Applied> {
     // What a stream has is not looked for before it is noted that the stream is purged.
-    const applied = await this.#apply(rule, rule.kind === 'stream' ? 'at once' : 'later')
+    const noted = rule.kind === 'stream' ? 'at once' : 'later'
+    const applied = await this.#apply(rule, noted, () => this.#received++)
     if (!applied.isNew) return applied
-    this.#received++
     // What is known of the stream here; whoever gave it out names what is known there.
     if (rule.kind === 'stream') await this.#coverContents(rule, applied)
     return applied
