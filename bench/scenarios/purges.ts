@@ -175,7 +175,8 @@ async function started(stage: Stage, carrier: CarrierName, checkout: string): Pr
   const ports = new Map<string, number>()
   for (const id of NODES) ports.set(id, await freePort())
   const urlOf = (id: string): string => `http://127.0.0.1:${ports.get(id)}`
-  const nats = carrier === 'NATS' ? { servers: [await natsServer(stage)] } : undefined
+  const natsPort = carrier === 'NATS' ? await freePort() : undefined
+  const nats = natsPort === undefined ? undefined : { servers: [`nats://127.0.0.1:${natsPort}`] }
   const nodes = await Promise.all(
     NODES.map((id) =>
       stage.start(
@@ -193,6 +194,8 @@ async function started(stage: Stage, carrier: CarrierName, checkout: string): Pr
     ),
   )
   for (const { child } of nodes) onAllCores(child.pid)
+  // Not before the nodes: whoever finds others there has joined them, and asks for ten minutes for all that it owns who owned it before.
+  if (natsPort !== undefined) await natsServer(stage, natsPort)
   const deadline = performance.now() + MEET_TIMEOUT_MS
   for (;;) {
     const states = await Promise.all(nodes.map(async (node) => (await statsOf(node)).siblings))
@@ -210,12 +213,10 @@ function onAllCores(pid: number): void {
     execFileSync('taskset', ['-a', '-c', '-p', `0-${cores - 1}`, String(pid)], { stdio: 'ignore' })
 }
 
-async function natsServer({ ground }: Stage): Promise<string> {
-  const port = await freePort()
+async function natsServer({ ground }: Stage, port: number): Promise<void> {
   const folder = mkdtempSync(join(ground.path, 'nats-'))
   const args = ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', folder]
   await listening(port, ground.start('others', 'nats-server', args))
-  return `nats://127.0.0.1:${port}`
 }
 
 interface Stats {

@@ -40,10 +40,12 @@ export class Acknowledgements {
 
   /** Somebody's positions changed, or who is live. */
   look(): void {
-    for (const { rule, done } of this.#waiting) if (this.#laggards(rule).length === 0) done([])
+    if (this.#waiting.size === 0) return
+    const live = this.#live()
+    for (const { rule, done } of this.#waiting) if (this.#laggards(rule, live).length === 0) done([])
   }
 
-  #laggards({ by, sequence }: Place): readonly string[] {
-    return [...this.#live()].filter(([, positions]) => (positions[by] ?? 0) < sequence).map(([id]) => id)
+  #laggards({ by, sequence }: Place, live = this.#live()): readonly string[] {
+    return [...live].filter(([, positions]) => (positions[by] ?? 0) < sequence).map(([id]) => id)
   }
 }

@@ -2,21 +2,18 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import type { NatsConnection } from '@nats-io/transport-node'
-import { isRecord } from '../purge/purge-rule.ts'
+import { AppliedNewsDesk } from './applied-news.ts'
 import { within } from './beat.ts'
 import { ANNOUNCE_MS, type Carrier, type CarrierEvents, type CarrierHealth } from './carrier.ts'
+import { problemOf } from './nats-fitness.ts'
+import { NatsLetters } from './nats-letters.ts'
 import { NatsLog } from './nats-log.ts'
 import type { NatsOptions } from './options.ts'
-import { faultOf, type PeerAuth } from './peer-auth.ts'
+import type { PeerAuth } from './peer-auth.ts'
 import type { PurgeBook } from './purge-book.ts'
 import type { Positions } from './purge-log.ts'
 import { writeState } from './sibling-state.ts'
-import { parsed } from './wire-values.ts'
 
-/** JetStream as it is used here is there from 2.9 on. */
-const OLDEST = [2, 9] as const
-/** A purge that was ordered has at most 256 KB of JSON, which may be twice as long as JSON within JSON; servers take 1 MB unless told otherwise. */
-const LEAST_PAYLOAD_BYTES = 640_000
 const CONNECT_TIMEOUT_MS = 2_000
 /** A server that hangs is let go of after two of these. */
 const PING_EVERY_MS = 5_000
@@ -31,8 +28,6 @@ const BEATS_A_LOOK = 3
 /** A server that does not hand this node its own words for so many beats, and so long, hands it nobody else's. */
 const DEAF_AFTER_BEATS = 3
 const DEAF_AFTER_MS = 2_500
-/** Who waits for a purge to be everywhere is told so within this time, and not at the next beat. */
-const ACKNOWLEDGE_MS = 20
 
 export interface NatsCarrierContext {
   readonly options: NatsOptions
@@ -46,6 +41,10 @@ export interface NatsCarrierContext {
 export class NatsCarrier implements Carrier {
   readonly #context: NatsCarrierContext
   readonly #subject: string
+  /** What is told between states. */
+  readonly #appliedSubject: string
+  readonly #letters: NatsLetters
+  readonly #applied: AppliedNewsDesk
   readonly #running = new Set<Promise<unknown>>()
   #connection: NatsConnection | undefined
   #log: NatsLog | undefined
@@ -58,18 +57,29 @@ export class NatsCarrier implements Carrier {
   #heardAt = 0
   #garbage = 0
   #beats = 0
-  #acknowledging: NodeJS.Timeout | undefined
 
   constructor(context: NatsCarrierContext) {
     this.#context = context
-    this.#subject = `relais.${context.cluster.replaceAll('.', '_')}.state`
+    const { node, auth, book, events } = context
+    const word = context.cluster.replaceAll('.', '_')
+    this.#subject = `relais.${word}.state`
+    this.#appliedSubject = `relais.${word}.applied`
+    this.#letters = new NatsLetters({ node, auth, onRefused: (line) => events.onTrouble(line, undefined) })
+    this.#applied = new AppliedNewsDesk({
+      issuer: book.issuer,
+      positions: () => book.positions,
+      tell: (positions) => {
+        const { instance } = events.own()
+        this.#publish(this.#appliedSubject, { instance, positions })
+      },
+    })
   }
 
   get health(): CarrierHealth {
     return {
       kind: 'nats',
       isConnected: this.#isConnected && this.#log !== undefined && !this.#isDeaf,
-      garbage: this.#garbage,
+      garbage: this.#garbage + this.#letters.garbage,
       purgeLag: this.#log?.lag ?? 0,
     }
   }
@@ -105,9 +115,8 @@ export class NatsCarrier implements Carrier {
     this.#run(log.write().catch((error: unknown) => this.#trouble('NATS takes no purges', error)))
   }
 
-  /** A state says it. */
-  positionsOf(): Positions | undefined {
-    return undefined
+  positionsOf(id: string): Positions | undefined {
+    return this.#applied.of(id)
   }
 
   async settled(): Promise<void> {
@@ -116,7 +125,7 @@ export class NatsCarrier implements Carrier {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    clearTimeout(this.#acknowledging)
+    this.#applied.close()
     await this.#letGo()
     await this.settled()
   }
@@ -145,7 +154,7 @@ export class NatsCarrier implements Carrier {
         auth,
         book,
         onGarbage: () => this.#garbage++,
-        onRead: () => this.#acknowledge(),
+        onRead: (issuer) => this.#applied.applied(issuer),
         onCaughtUp: () => this.appendPurges(),
       })
       connection.publish(`${this.#subject}.who`)
@@ -209,47 +218,42 @@ export class NatsCarrier implements Carrier {
         if (error === null) this.#read(message.string())
       },
     })
+    connection.subscribe(this.#appliedSubject, {
+      callback: (error, message) => {
+        if (error === null) this.#readApplied(message.string())
+      },
+    })
   }
 
   #read(text: string): void {
-    const { auth, events } = this.#context
-    const message = parsed(text)
-    const { peer, auth: value, body }: Readonly<Record<string, unknown>> = isRecord(message) ? message : {}
-    if (typeof peer !== 'string' || typeof value !== 'string' || typeof body !== 'string') {
-      this.#garbage++
-      return
-    }
-    const verdict = auth.verify(value, { method: 'NATS', target: this.#subject, peer, body })
-    if (verdict.kind === 'refused') {
-      this.#garbage++
-      const who = peer.slice(0, 64)
-      const fault = faultOf(verdict.reason)
-      events.onTrouble(`a state that says it is from ${who} is refused: it is ${fault}`, undefined)
-      return
-    }
-    const heard = events.heard(parsed(body), undefined)
+    const letter = this.#letters.read(this.#subject, text)
+    if (letter === undefined) return
+    const { events } = this.#context
+    const heard = events.heard(letter.body, undefined)
     if (heard === 'self') {
       this.#unheard = 0
       this.#heardAt = performance.now()
     }
-    if (typeof heard !== 'string') events.onPositions()
+    if (typeof heard === 'string') return
+    this.#applied.heard(heard)
+    events.onPositions()
+  }
+
+  #readApplied(text: string): void {
+    const letter = this.#letters.read(this.#appliedSubject, text)
+    if (letter === undefined || letter.peer === this.#context.node) return
+    if (this.#applied.hear(letter.peer, letter.body)) this.#context.events.onPositions()
   }
 
   #tell(): void {
+    this.#publish(this.#subject, writeState(this.#context.events.own()))
+  }
+
+  #publish(subject: string, said: unknown): void {
     const connection = this.#connection
     // Written while there is no server, it would be sent late, as if it were news.
     if (connection === undefined || !this.#isConnected) return
-    const { auth, node, events } = this.#context
-    const body = JSON.stringify(writeState(events.own()))
-    const { value } = auth.sign({ method: 'NATS', target: this.#subject, peer: node, body })
-    connection.publish(this.#subject, JSON.stringify({ peer: node, auth: value, body }))
-  }
-
-  #acknowledge(): void {
-    this.#acknowledging ??= setTimeout(() => {
-      this.#acknowledging = undefined
-      this.#tell()
-    }, ACKNOWLEDGE_MS)
+    connection.publish(subject, this.#letters.write(subject, said))
   }
 
   async #look(isAnew = false): Promise<void> {
@@ -282,17 +286,4 @@ export class NatsCarrier implements Carrier {
     this.#running.add(work)
     void work.finally(() => this.#running.delete(work))
   }
-}
-
-/** Undefined: it will do. */
-function problemOf(info: NatsConnection['info']): string | undefined {
-  const { version, jetstream, max_payload: maxPayload = 0 } = info ?? {}
-  const [major = 0, minor = 0] = (version ?? '').split('.').map(Number)
-  const [oldestMajor, oldestMinor] = OLDEST
-  if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor))
-    return `expected a NATS server ${OLDEST.join('.')} or newer, came ${version ?? 'no version'}`
-  if (jetstream !== true) return 'expected a NATS server with JetStream, came one without'
-  if (maxPayload < LEAST_PAYLOAD_BYTES)
-    return `expected a NATS server that takes messages of ${LEAST_PAYLOAD_BYTES} bytes, came one with max_payload ${maxPayload}`
-  return undefined
 }

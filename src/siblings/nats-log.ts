@@ -36,8 +36,8 @@ export interface NatsLogContext {
   readonly auth: PeerAuth
   readonly book: PurgeBook
   readonly onGarbage: () => void
-  /** A batch was read. */
-  readonly onRead: () => void
+  /** A batch of this issuer was read, and is in force. */
+  readonly onRead: (issuer: string) => void
   /** All that is known to be in the stream is read, after it was not: what this node gave out may be written. */
   readonly onCaughtUp: () => void
 }
@@ -231,7 +231,7 @@ export class NatsLog {
     // What came before it in the stream is dropped, or was deleted with another one.
     const floors = { [first.by]: first.sequence - 1 }
     void book.take({ floors, rules: batch.rules })
-    onRead()
+    onRead(first.by)
   }
 
   #has({ by, sequence }: PurgeRule, at: number): void {

@@ -70,23 +70,31 @@ export class PeerCaller {
     text: string | undefined,
     timeoutMs: number,
   ): Promise<{ readonly status: number; readonly auth: string | undefined; readonly answer: string }> {
-    const signal = AbortSignal.timeout(timeoutMs)
     const isSecure = url.protocol === 'https:'
     const agent = isSecure ? this.#secureAgent : this.#agent
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const ask = isSecure ? httpsRequest : httpRequest
-      ask(url, { ...options, agent, signal }, resolve)
-        .on('error', reject)
-        .end(text)
-    }).catch((error: unknown) => {
-      throw signal.aborted ? new Error(`${url.origin} did not answer within ${timeoutMs} ms`) : error
-    })
-    const answer = await readText(response, MAX_NEWS_BYTES)
-    const auth = response.headers[AUTH_FIELD]
-    return {
-      status: response.statusCode ?? 0,
-      auth: typeof auth === 'string' ? auth : undefined,
-      answer,
+    const ask = isSecure ? httpsRequest : httpRequest
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+    const question = ask(url, { ...options, agent }, resolve).on('error', reject)
+    let isLate = false
+    // A signal of its own for each would go off long after the answer to most.
+    const timer = setTimeout(() => {
+      isLate = true
+      question.destroy()
+    }, timeoutMs)
+    try {
+      question.end(text)
+      const response = await promise
+      const answer = await readText(response, MAX_NEWS_BYTES)
+      const auth = response.headers[AUTH_FIELD]
+      return {
+        status: response.statusCode ?? 0,
+        auth: typeof auth === 'string' ? auth : undefined,
+        answer,
+      }
+    } catch (error) {
+      throw isLate ? new Error(`${url.origin} did not answer within ${timeoutMs} ms`) : error
+    } finally {
+      clearTimeout(timer)
     }
   }
 }

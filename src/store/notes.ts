@@ -12,6 +12,11 @@ export interface Notes {
   /** How many lines there are now. */
   readonly count: number
   append(lines: readonly string[]): Promise<boolean>
+  /**
+   * Writes them before what is appended next, or else within a tenth of a second: for what is remembered elsewhere, too,
+   * so that many cost one write. Answers as `append`.
+   */
+  later(lines: readonly string[]): Promise<boolean>
   /** Puts these lines in the place of all others. */
   rewrite(lines: readonly string[]): Promise<boolean>
   /** Writes out what is pending. */
@@ -25,6 +30,10 @@ export class NoNotes implements Notes {
   readonly count = 0
 
   async append(): Promise<boolean> {
+    return true
+  }
+
+  async later(): Promise<boolean> {
     return true
   }
 

@@ -7,9 +7,10 @@ import { cacheKey } from '../key.ts'
 import type { Applied, PurgeStats } from './applied.ts'
 import { contentsOf } from './contents.ts'
 import { inRules, isSayable } from './dealt-addresses.ts'
+import { Noting } from './noting.ts'
 import { Positions } from './positions.ts'
 import { type PurgeScope, scopeOf } from './purge-scope.ts'
-import { noteOf, notesOf, readNote } from './record.ts'
+import { readNote } from './record.ts'
 import { Removal } from './removal.ts'
 import { type Mark, Rules } from './rules.ts'
 import { Looks, UnderWay } from './under-way.ts'
@@ -18,8 +19,17 @@ import { Looks, UnderWay } from './under-way.ts'
 const REMEMBERED_MS = 10_000
 /** How many purges in force are gone through for each that comes, on average. */
 const RULES_A_PURGE = 64
-/** Lines beyond twice those that are needed. */
-const SPARE_LINES = 1_024
+
+/** `later`: with others, as whoever handed in the rule remembers it until then. */
+type Noted = 'at once' | 'later'
+
+interface Covering {
+  readonly by?: string
+  /** What is covered is to be read before it is deleted. */
+  readonly isRead?: boolean
+  readonly noted?: Noted
+  readonly onInForce?: (() => void) | undefined
+}
 
 /** `store`: what lies there, purged or not. */
 export interface PurgesContext
@@ -39,6 +49,7 @@ export class Purges {
   readonly #context: PurgesContext
   readonly #underWay = new UnderWay()
   readonly #positions = new Positions()
+  readonly #noting: Noting
   readonly #removal: Removal
   readonly #ruleListeners: ((rule: PurgeRule) => void)[] = []
   readonly #scopeListeners: ((scope: PurgeScope, isSoft: boolean) => void)[] = []
@@ -50,13 +61,13 @@ export class Purges {
   #done: { readonly keys: Mark; readonly wide: Mark; readonly looks: number } | undefined
   #issued = 0
   #received = 0
-  #unsaved = 0
   /** Purges since that was done with which could be. */
   #untidied = 0
 
   constructor(context: PurgesContext) {
     this.#context = context
     this.#by = context.issuer ?? issuerOf(context.node)
+    this.#noting = new Noting(context.notes, this.#positions)
     this.#removal = new Removal(context.store, this.rules, context.forgetSlices)
     this.#remember()
     if (this.rules.size > 0) void this.#removal.resume(this.#mark).then(() => this.#tidy())
@@ -88,7 +99,7 @@ export class Purges {
     return this.rules.standing(head) === 'gone'
   }
 
-  /** Hears each rule that this node gives out, when it is in force and noted here; must not throw. */
+  /** Hears each rule that this node gives out, in the turn in which it is in force here, and while that is noted; must not throw. */
   onPurge(listener: (rule: PurgeRule) => void): void {
     this.#ruleListeners.push(listener)
   }
@@ -128,18 +139,22 @@ export class Purges {
     const sequence = ++this.#sequence
     const rule: PurgeRule = { ...order, sequence, by: this.#by, at: this.#context.clock() }
     this.#issued++
-    const applied = await this.#apply(rule, () => {
+    const applied = await this.#apply(rule, 'at once', () => {
       for (const listener of this.#ruleListeners) listener(rule)
     })
     if (order.kind !== 'stream') return applied
     return this.#ofStreams(order, applied)
   }
 
-  /** A rule from another node. Applied once for each issuer and number, in whatever order they come; in force as `issue`. */
+  /**
+   * A rule from another node. Applied once for each issuer and number, in whatever order they come; in force as `issue`. Who
+   * hands it in remembers it across a kill until this settles: it is noted with others.
+   */
   async apply(rule: PurgeRule): Promise<Applied> {
-    const applied = await this.#apply(rule, () => undefined)
+    // What a stream has is not looked for before it is noted that the stream is purged.
+    const noted = rule.kind === 'stream' ? 'at once' : 'later'
+    const applied = await this.#apply(rule, noted, () => this.#received++)
     if (!applied.isNew) return applied
-    this.#received++
     // What is known of the stream here; whoever gave it out names what is known there.
     if (rule.kind === 'stream') await this.#coverContents(rule, applied)
     return applied
@@ -153,11 +168,11 @@ export class Purges {
       rules: this.rules.size,
       merged: this.rules.merged,
       sweeps: this.#removal.sweeps,
-      unsaved: this.#unsaved,
+      unsaved: this.#noting.unsaved,
     }
   }
 
-  async #apply(rule: PurgeRule, onSaved: () => void): Promise<Applied> {
+  async #apply(rule: PurgeRule, noted: Noted, onInForce?: () => void): Promise<Applied> {
     const { by, sequence, soft } = rule
     const known = { sequence, by, isNew: false, deleted: 0, isSaved: true }
     if (!this.#positions.take(by, sequence)) return known
@@ -166,7 +181,7 @@ export class Purges {
     const scope = scopeOf(rule, this.#context.routes, keyOf)
     // The manifests of a stream are read before they are deleted.
     const isRead = rule.kind === 'stream'
-    const { deleted, isSaved } = await this.#cover(scope, soft, mark, { by, isRead, onSaved })
+    const { deleted, isSaved } = await this.#cover(scope, soft, mark, { by, isRead, noted, onInForce })
     return { ...known, isNew: true, deleted, isSaved }
   }
 
@@ -214,13 +229,14 @@ export class Purges {
     scope: PurgeScope,
     isSoft: boolean,
     mark: Mark,
-    { by, isRead = false, onSaved }: { by?: string; isRead?: boolean; onSaved?: () => void } = {},
+    { by, isRead = false, noted = 'at once', onInForce }: Covering = {},
   ): Promise<{ deleted: number; isSaved: boolean }> {
     this.rules.add(scope, isSoft, mark)
     for (const listener of this.#scopeListeners) listener(scope, isSoft)
     const removed = isSoft || isRead ? 0 : this.#removal.remove(scope, mark)
-    const isSaved = await this.#save(scope, isSoft, mark, by)
-    onSaved?.()
+    const saved = this.#noting.save({ scope, isSoft, mark, by }, noted)
+    onInForce?.()
+    const isSaved = await saved
     const deleted = await removed
     this.#tidy()
     return { deleted, isSaved }
@@ -237,21 +253,12 @@ export class Purges {
     return this.#mark
   }
 
-  async #save(scope: PurgeScope, isSoft: boolean, mark: Mark, by: string | undefined): Promise<boolean> {
-    const rules = new Rules()
-    rules.add(scope, isSoft, mark)
-    const positions = by === undefined ? this.#positions.list() : { [by]: this.#positions.through(by) }
-    const isSaved = await this.#context.notes.append([noteOf({ held: [...rules.list()], positions, mark })])
-    if (!isSaved) this.#unsaved++
-    return isSaved
-  }
-
   /** Lets go of what has been deleted wholly, and of notes that nobody needs any more. */
   #tidy(): void {
     // All in force are gone through for it, so that it is not done at each purge when they are many.
     if (++this.#untidied < this.rules.size / RULES_A_PURGE) return
     this.#untidied = 0
-    const { clock, notes } = this.#context
+    const { clock } = this.#context
     const landed = this.#underWay.oldest ?? this.#mark
     const remembered = (clock() - REMEMBERED_MS) * 1000
     this.#done ??= {
@@ -263,8 +270,7 @@ export class Purges {
       this.rules.retire(this.#done.keys, this.#done.wide)
       this.#done = undefined
     }
-    if (notes.count > 2 * this.rules.size + SPARE_LINES)
-      void notes.rewrite(notesOf(this.rules, this.#positions.list(), this.#mark))
+    this.#noting.tidy(this.rules, this.#mark)
   }
 
   #remember(): void {

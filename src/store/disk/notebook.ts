@@ -9,6 +9,9 @@ import { crc32 } from 'node:zlib'
 import type { Notes } from '../notes.ts'
 import { codeOf, type DiskFiles, unlinkIfThere, writeFully } from './files.ts'
 
+/** What may be written later is by then. */
+const LATER_MS = 100
+
 export interface NotebookOptions {
   readonly path: string
   /** Where it is written anew; no file of this name is there. */
@@ -29,6 +32,10 @@ export class Notebook implements Notes {
   #count: number
   /** The one that more may still be added to. */
   #batch: { readonly lines: string[]; readonly written: Promise<boolean> } | undefined
+  /** What may be written later; answers with the batch that takes it along. */
+  #late:
+    | ({ readonly lines: string[]; readonly timer: NodeJS.Timeout } & PromiseWithResolvers<boolean>)
+    | undefined
   #last: Promise<unknown> = Promise.resolve()
 
   private constructor(
@@ -72,20 +79,44 @@ export class Notebook implements Notes {
       })
       this.#batch = { lines: mine, written }
     }
-    this.#batch.lines.push(...lines)
-    return this.#batch.written
+    const { lines: all, written } = this.#batch
+    const late = this.#late
+    if (late !== undefined) {
+      clearTimeout(late.timer)
+      this.#late = undefined
+      all.push(...late.lines)
+      late.resolve(written)
+    }
+    all.push(...lines)
+    return written
+  }
+
+  later(lines: readonly string[]): Promise<boolean> {
+    this.#late ??= {
+      ...Promise.withResolvers<boolean>(),
+      lines: [],
+      timer: setTimeout(() => this.#writeLate(), LATER_MS),
+    }
+    this.#late.lines.push(...lines)
+    return this.#late.promise
   }
 
   rewrite(lines: readonly string[]): Promise<boolean> {
+    this.#writeLate()
     // What is said from now on comes after these.
     this.#batch = undefined
     return this.#afterLast(() => this.#writeAnew(lines))
   }
 
   async close(): Promise<void> {
+    this.#writeLate()
     await this.#last
     await this.#handle?.close()
     this.#handle = undefined
+  }
+
+  #writeLate(): void {
+    if (this.#late !== undefined) void this.append([])
   }
 
   #afterLast(deed: () => Promise<boolean>): Promise<boolean> {
