@@ -106,18 +106,20 @@ export class NatsLog {
    * was read over the last one may have stopped without a word. Throws when the server does not say.
    */
   async look(isAnew = false): Promise<void> {
+    // While the answer is on its way more is read than it knows of.
+    const read = this.#read
     const info = await this.#stream()
     if (this.#isClosed) return
     const { first_seq: first, last_seq: last } = info.state
-    const isSame = info.created === this.#created && last >= this.#read
-    if (!isSame || first > this.#read + 1) {
+    const isSame = info.created === this.#created && last >= read
+    if (!isSame || first > read + 1) {
       // It was deleted, or emptied: nobody knows what was in it that was not read here.
       this.#context.book.distrust()
       this.#looksSinceLoss = 0
       await this.#readOn(info)
       return
     }
-    this.#last = last
+    this.#last = Math.max(last, this.#read)
     if (this.#looksSinceLoss !== undefined) this.#looksSinceLoss++
     // What is still remembered is written again: who joins would never hear of it, and never be asked for what it names.
     for (const [issuer, { at }] of this.#inStream) {

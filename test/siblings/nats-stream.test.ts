@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { until } from '../support/barrier.ts'
 import { testClock } from '../support/clock.ts'
 import { openLink } from '../support/link.ts'
@@ -163,4 +164,23 @@ test('a node that was down while the stream was emptied validates what is stored
   await after.close()
   const later = await live()
   assert.deepEqual(later.distrusted, [], 'nothing was in the stream since')
+})
+
+test('while purges come all the time the stream is looked at again and again, and nobody takes what it reads meanwhile for a loss', {
+  skip,
+}, async (t) => {
+  const nats = await openNats(t)
+  const nodes = await openNodes(t, nats, 2)
+  const [first, second] = nodes
+  assert.ok(first && second)
+  const paths = Array.from({ length: 400 }, (_, index) => `/one/${index}`)
+  for (const path of paths) {
+    void first.purge(path)
+    // A look every few beats; its answer and the entries are under way at the same time.
+    for (const node of nodes) node.tick()
+    await turn()
+  }
+  await beatUntil(nodes, () => second.applied.length === paths.length, 'all purges are told')
+  assert.deepEqual(second.applied, paths)
+  for (const { distrusted } of nodes) assert.deepEqual(distrusted, [])
 })
