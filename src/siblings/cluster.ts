@@ -224,6 +224,7 @@ export class Cluster {
       weight,
       // It declares nothing else.
       state: state === 'suspect' ? 'joining' : state,
+      runningMs: this.#roster.runningMs,
       digest: this.#roster.digest(),
       purges: book.positions,
       figures: this.#meter.figures,

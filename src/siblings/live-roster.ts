@@ -27,7 +27,7 @@ export interface Known {
   readonly member: Member
 }
 
-/** Who is heard so soon after this node began was there before it. */
+/** Who is heard so soon after this node began was there before it; so was this node, to one that runs no longer. */
 const FOUND_WITHIN_MS = 15_000
 /** A look that comes later than this after the last one: this node stood still, and heard nobody. */
 const DEAF_AFTER_MS = 2_500
@@ -63,6 +63,11 @@ export class LiveRoster implements Roster {
 
   get self(): Member {
     return this.#self
+  }
+
+  /** For how long this node listens. */
+  get runningMs(): number {
+    return Math.max(0, this.#clock() - this.#beganAt)
   }
 
   members(): readonly Member[] {
@@ -116,8 +121,8 @@ export class LiveRoster implements Roster {
   declare(state: DeclaredState): void {
     if (state === this.#self.state) return
     const isNew = this.#self.state === 'joining' && state === 'active'
-    // Who was here before has what this node owns from now on.
-    const joinedAt = isNew && this.#isAnyActive() ? this.#clock() : this.#self.joinedAt
+    // Who was here before has what this node owns from now on. Of nodes that begin together none was.
+    const joinedAt = isNew && this.#isAnyOlder() ? this.#clock() : this.#self.joinedAt
     this.#self = { ...this.#self, state, joinedAt }
     this.#settle()
   }
@@ -153,8 +158,11 @@ export class LiveRoster implements Roster {
       this.#known.set(id, { ...known, sight: shifted(known.sight, sinceMs) })
   }
 
-  #isAnyActive(): boolean {
-    return [...this.#known.values()].some(({ sight }) => sight.state === 'active')
+  #isAnyOlder(): boolean {
+    return [...this.#known.values()].some(
+      ({ sight, said }) =>
+        sight.state === 'active' && (said?.runningMs === undefined || said.runningMs >= FOUND_WITHIN_MS),
+    )
   }
 
   /** The members anew, and a word to those who listen when that is another roster. */

@@ -32,6 +32,8 @@ export interface SiblingState {
   readonly zone: string
   readonly weight: number
   readonly state: DeclaredState
+  /** For how long its process runs; undefined: it does not say, as releases before this field. */
+  readonly runningMs: number | undefined
   /** Of its roster. */
   readonly digest: string
   /** The purges that it has applied. */
@@ -82,6 +84,9 @@ export function readState(value: unknown, cluster: string): ReadState {
   if (typeof digest !== 'string' || !/^[0-9a-f]{16}$/.test(digest)) return refuse('a digest', digest)
   const state = STATES.find((one) => one === value.state)
   if (state === undefined) return refuse(`one of ${STATES.join(', ')}`, value.state)
+  const { runningMs } = value
+  if (runningMs !== undefined && !isNumber(runningMs))
+    return refuse('for how many milliseconds it runs', runningMs)
   const purges = readPositions(value.purges)
   if (purges === undefined) return refuse('positions in the log of purges', value.purges)
   const figures = readFigures(value.figures)
@@ -96,6 +101,7 @@ export function readState(value: unknown, cluster: string): ReadState {
     zone,
     weight,
     state,
+    runningMs,
     digest,
     purges,
     figures,

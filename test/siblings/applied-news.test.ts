@@ -21,7 +21,13 @@ function desk(t: TestContext) {
 function state(id: string, instance: string, purges: Positions): SiblingState {
   const load = { inflight: 0, egressBps: 0, capacityBps: 1, elu: 0, missesPerSecond: 0 }
   const at = { cluster: 'relais', release: '1', url: 'http://127.0.0.1:1', publicUrl: undefined }
-  const ranked = { zone: 'default', weight: 1, state: 'active', digest: '0123456789abcdef' } as const
+  const ranked = {
+    zone: 'default',
+    weight: 1,
+    state: 'active',
+    runningMs: 60_000,
+    digest: '0123456789abcdef',
+  } as const
   return { id, instance, ...at, ...ranked, purges, figures: load }
 }
 

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import type { Stats } from '../../src/ops/stats.ts'
 import { until } from './barrier.ts'
 import { freePort } from './free-port.ts'
+import type { Place } from './network.ts'
 import { openRoad, type Road } from './road.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -42,6 +43,8 @@ export interface ClusterOptions {
   readonly origins: readonly string[]
   /** False: siblings reach each other directly, past the process of the test, which may be busy; none can be cut off. */
   readonly canBeCutOff?: boolean
+  /** Where each of them runs; on this machine's loopback when absent. Then it is the network that can be cut. */
+  readonly places?: readonly Place[]
   /** What else stands in every configuration file. */
   readonly file?: Record<string, unknown>
   /** What else stands in its `cluster`. */
@@ -62,7 +65,7 @@ export interface Differing {
 
 /** All processes are ended when the test is. Settles when those that are to run know of one another. */
 export async function openCluster(t: TestContext, options: ClusterOptions): Promise<readonly ClusterNode[]> {
-  const { nodes: count, running = count, canBeCutOff = true } = options
+  const { nodes: count, running = count, places, canBeCutOff = places === undefined } = options
   const folder = mkdtempSync(join(tmpdir(), 'relais-cluster-'))
   const ids = Array.from({ length: count }, (_, index) => `node-${index + 1}`)
   const ports = new Map<string, { viewers: number; siblings: number }>()
@@ -76,7 +79,9 @@ export async function openCluster(t: TestContext, options: ClusterOptions): Prom
     }
     roads.set(from, leading)
   }
-  const nodes = ids.map((id) => nodeOf(id, { folder, ports, roads, options }))
+  const loopback = { host: '127.0.0.1', command: [] }
+  const grounds = new Map(ids.map((id, index) => [id, places?.[index] ?? loopback]))
+  const nodes = ids.map((id) => nodeOf(id, { folder, ports, roads, grounds, options }))
   t.after(async () => {
     await Promise.all(nodes.map((node) => node.kill('SIGKILL')))
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
@@ -115,6 +120,7 @@ interface Ground {
   readonly folder: string
   readonly ports: ReadonlyMap<string, { viewers: number; siblings: number }>
   readonly roads: ReadonlyMap<string, ReadonlyMap<string, Road>>
+  readonly grounds: ReadonlyMap<string, Place>
   readonly options: ClusterOptions
 }
 
@@ -145,9 +151,11 @@ function moduleOf(text: string): string {
   return `data:text/javascript,${encodeURIComponent(text)}`
 }
 
-function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterNode {
+function nodeOf(id: string, { folder, ports, roads, grounds, options }: Ground): ClusterNode {
   const own = ports.get(id) ?? { viewers: 0, siblings: 0 }
-  const url = `http://127.0.0.1:${own.viewers}`
+  const hostOf = (of: string): string => grounds.get(of)?.host ?? ''
+  const host = hostOf(id)
+  const url = `http://${host}:${own.viewers}`
   const path = join(folder, `${id}.json`)
   const leading = [...(roads.get(id) ?? [])]
   /** Its configuration lies there; answers what Node is to be told before it reads its program. */
@@ -155,7 +163,7 @@ function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterN
     const { file, cluster, clockAheadMs, nameServer } = options.differing?.(id) ?? {}
     const configuration = {
       node: id,
-      listen: { host: '127.0.0.1', port: own.viewers },
+      listen: { host, port: own.viewers },
       routes: [{ prefix: '/', origins: options.origins }],
       disk: { path: join(folder, id), maxBytes: '64MB' },
       prefetch: { segments: 0 },
@@ -165,8 +173,11 @@ function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterN
       ...file,
       cluster: {
         secret: 'not a secret, but long enough to be one',
-        listen: { host: '127.0.0.1', port: own.siblings },
-        siblings: leading.map(([other, road]) => ({ id: other, url: `http://127.0.0.1:${road.port}` })),
+        listen: { host, port: own.siblings },
+        siblings: leading.map(([other, road]) => ({
+          id: other,
+          url: `http://${hostOf(other)}:${road.port}`,
+        })),
         ...options.cluster,
         ...cluster,
       },
@@ -190,8 +201,9 @@ function nodeOf(id: string, { folder, ports, roads, options }: Ground): ClusterN
       return child !== undefined
     },
     async start() {
-      const started = spawn(process.execPath, [...written(), MAIN, '--config', path], {
-        env: { PATH: process.env['PATH'], HOME: folder },
+      const [program = '', ...args] = [...(grounds.get(id)?.command ?? []), process.execPath]
+      const started = spawn(program, [...args, ...written(), MAIN, '--config', path], {
+        env: { PATH: `${process.env['PATH']}:/usr/sbin`, HOME: folder },
         stdio: ['ignore', 'pipe', 'pipe'],
       })
       child = started

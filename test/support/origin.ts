@@ -26,8 +26,8 @@ export interface TestOrigin {
   close(): Promise<void>
 }
 
-/** Starts on a free port of loopback; stopped, connections and all, when the test ends. */
-export async function openOrigin(t: TestContext, handler: Handler): Promise<TestOrigin> {
+/** Starts on a free port, of loopback where it is not told of another address; stopped, connections and all, when the test ends. */
+export async function openOrigin(t: TestContext, handler: Handler, host = '127.0.0.1'): Promise<TestOrigin> {
   const asked: Asked[] = []
   const waiting: { count: number; resolve: () => void }[] = []
   let current = handler
@@ -36,7 +36,7 @@ export async function openOrigin(t: TestContext, handler: Handler): Promise<Test
     for (const wait of waiting) if (asked.length >= wait.count) wait.resolve()
     current(request, response)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(0, host, resolve))
   const { port } = server.address() as AddressInfo
   const close = (): Promise<void> =>
     new Promise((resolve) => {
@@ -45,7 +45,7 @@ export async function openOrigin(t: TestContext, handler: Handler): Promise<Test
     })
   t.after(close)
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://${host}:${port}`,
     server,
     asked,
     count: (target) => asked.filter((one) => target === undefined || one.target === target).length,

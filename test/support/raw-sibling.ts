@@ -35,7 +35,14 @@ export async function openRawSibling(
     const body = JSON.stringify(
       writeState({
         ...{ id, instance: `${id}-1`, cluster: 'relais', release: '0.0.0', url: server.url },
-        ...{ publicUrl: undefined, zone: 'default', weight: 1, state: 'active', digest: '0123456789abcdef' },
+        ...{
+          publicUrl: undefined,
+          zone: 'default',
+          weight: 1,
+          state: 'active',
+          runningMs: 60_000,
+          digest: '0123456789abcdef',
+        },
         purges: {},
         figures: { inflight: 0, egressBps: 0, capacityBps: 1, elu: 0, missesPerSecond: 0 },
       }),
