@@ -224,7 +224,7 @@ export class Cluster {
       weight,
       // It declares nothing else.
       state: state === 'suspect' ? 'joining' : state,
-      runningMs: this.#roster.runningMs,
+      isBeginning: this.#roster.isBeginning && this.#context.counters().misses === 0,
       digest: this.#roster.digest(),
       purges: book.positions,
       figures: this.#meter.figures,

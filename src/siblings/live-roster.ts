@@ -65,9 +65,9 @@ export class LiveRoster implements Roster {
     return this.#self
   }
 
-  /** For how long this node listens. */
-  get runningMs(): number {
-    return Math.max(0, this.#clock() - this.#beganAt)
+  /** Whoever is heard for the first time now was there before this node, or began together with it. */
+  get isBeginning(): boolean {
+    return this.#clock() - this.#beganAt < FOUND_WITHIN_MS
   }
 
   members(): readonly Member[] {
@@ -103,8 +103,7 @@ export class LiveRoster implements Roster {
     this.#wake(now)
     const before = this.#known.get(said.id)
     if (before === undefined && this.#known.size >= MAX_SIBLINGS) return false
-    const isFound = now - this.#beganAt < FOUND_WITHIN_MS
-    const sight = heard(before?.sight ?? unheard(isFound, now), said.state, now)
+    const sight = heard(before?.sight ?? unheard(this.isBeginning, now), said.state, now)
     this.#known.set(said.id, knownOf(sight, said, now, said))
     this.#settle()
     return true
@@ -160,8 +159,7 @@ export class LiveRoster implements Roster {
 
   #isAnyOlder(): boolean {
     return [...this.#known.values()].some(
-      ({ sight, said }) =>
-        sight.state === 'active' && (said?.runningMs === undefined || said.runningMs >= FOUND_WITHIN_MS),
+      ({ sight, said }) => sight.state === 'active' && said?.isBeginning === false,
     )
   }
 

@@ -32,8 +32,8 @@ export interface SiblingState {
   readonly zone: string
   readonly weight: number
   readonly state: DeclaredState
-  /** For how long its process runs; undefined: it does not say, as releases before this field. */
-  readonly runningMs: number | undefined
+  /** It runs for seconds only and has missed nothing yet, so there is nothing that one who joins could take from it. */
+  readonly isBeginning: boolean
   /** Of its roster. */
   readonly digest: string
   /** The purges that it has applied. */
@@ -84,9 +84,9 @@ export function readState(value: unknown, cluster: string): ReadState {
   if (typeof digest !== 'string' || !/^[0-9a-f]{16}$/.test(digest)) return refuse('a digest', digest)
   const state = STATES.find((one) => one === value.state)
   if (state === undefined) return refuse(`one of ${STATES.join(', ')}`, value.state)
-  const { runningMs } = value
-  if (runningMs !== undefined && !isNumber(runningMs))
-    return refuse('for how many milliseconds it runs', runningMs)
+  // Releases before this field do not say it.
+  const { isBeginning = false } = value
+  if (typeof isBeginning !== 'boolean') return refuse('whether it is beginning', isBeginning)
   const purges = readPositions(value.purges)
   if (purges === undefined) return refuse('positions in the log of purges', value.purges)
   const figures = readFigures(value.figures)
@@ -101,7 +101,7 @@ export function readState(value: unknown, cluster: string): ReadState {
     zone,
     weight,
     state,
-    runningMs,
+    isBeginning,
     digest,
     purges,
     figures,

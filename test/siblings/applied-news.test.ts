@@ -25,7 +25,7 @@ function state(id: string, instance: string, purges: Positions): SiblingState {
     zone: 'default',
     weight: 1,
     state: 'active',
-    runningMs: 60_000,
+    isBeginning: false,
     digest: '0123456789abcdef',
   } as const
   return { id, instance, ...at, ...ranked, purges, figures: load }

@@ -86,6 +86,22 @@ for (const [carrier, skip, open] of CARRIERS) {
     })
   }
 
+  test(`a node that joins four that began just now, but of which one was asked, is new to itself over ${carrier}`, {
+    skip,
+  }, async (t) => {
+    const clock = testClock()
+    const { four, fifth } = await open(t, clock)
+    for (const node of four) await node.begin()
+    await meet(four)
+    const [first] = four
+    assert.ok(first !== undefined)
+    first.counters.misses = 1
+    await meet(four)
+    const late = await fifth()
+    await late.begin()
+    assert.deepEqual(newTo([late]), { 'node-5': ['node-5'] })
+  })
+
   test(`a node that joins four that run is new to itself over ${carrier}`, { skip }, async (t) => {
     const clock = testClock()
     const { four, fifth } = await open(t, clock)

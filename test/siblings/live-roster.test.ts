@@ -16,7 +16,7 @@ function said(id: string, more: Partial<SiblingState> = {}): SiblingState {
     cluster: 'relais',
     release: '0.1.0',
     state: 'active',
-    runningMs: 60_000,
+    isBeginning: false,
     digest: '0123456789abcdef',
     purges: {},
     figures: { inflight: 0, egressBps: 0, capacityBps: 1, elu: 0, missesPerSecond: 0 },
@@ -122,17 +122,16 @@ test('a node is new to itself only where somebody was there before it', () => {
   assert.equal(late.self.joinedAt, clock.now())
 })
 
-test('who has just begun itself was not there before, and who does not say since when it runs was', () => {
-  for (const [running, isNew] of [
-    [[0, 14_999], false],
-    [[0, 15_000], true],
-    [[0, undefined], true],
+test('who is beginning itself was not there before', () => {
+  for (const [beginning, isNew] of [
+    [[true, true], false],
+    [[true, false], true],
   ] as const) {
     const clock = testClock()
     const roster = new LiveRoster(described('a'), ['b', 'c'].map(described), clock.now)
-    for (const [index, runningMs] of running.entries())
-      roster.hear(said(index === 0 ? 'b' : 'c', { runningMs }))
+    for (const [index, isBeginning] of beginning.entries())
+      roster.hear(said(index === 0 ? 'b' : 'c', { isBeginning }))
     roster.declare('active')
-    assert.equal(roster.self.joinedAt > Number.NEGATIVE_INFINITY, isNew, `${running}`)
+    assert.equal(roster.self.joinedAt > Number.NEGATIVE_INFINITY, isNew, `${beginning}`)
   }
 })

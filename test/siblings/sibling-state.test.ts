@@ -15,7 +15,7 @@ const STATE: SiblingState = {
   zone: 'paris',
   weight: 2,
   state: 'active',
-  runningMs: 60_000,
+  isBeginning: true,
   digest: '0123456789abcdef',
   purges: { 'paris-1:x': 7 },
   figures: { inflight: 3, egressBps: 5e8, capacityBps: 1e9, elu: 0.25, missesPerSecond: 1.5 },
@@ -31,10 +31,10 @@ test('what is written is read again', () => {
   assert.deepEqual(readState(sent({ publicUrl }), 'relais'), { state: { ...STATE, publicUrl } })
 })
 
-test('one that does not say for how long it runs is heard all the same', () => {
+test('one that does not say whether it is beginning runs for long', () => {
   // JSON has no word for it, so it is not there at all.
-  assert.deepEqual(readState(sent({ runningMs: undefined }), 'relais'), {
-    state: { ...STATE, runningMs: undefined },
+  assert.deepEqual(readState(sent({ isBeginning: undefined }), 'relais'), {
+    state: { ...STATE, isBeginning: false },
   })
 })
 
@@ -60,7 +60,7 @@ for (const [field, values] of Object.entries({
   weight: [0, -1, 101, '1', null],
   digest: ['', '0123', 7],
   state: ['suspect', '', null],
-  runningMs: [-1, '1', null],
+  isBeginning: [1, 'true', null],
   purges: [null, [], { 'paris-1': -1 }, { 'paris-1': 1.5 }, { 'no name': 1 }],
   figures: [null, {}, { ...STATE.figures, elu: 2 }, { ...STATE.figures, inflight: -1 }],
 })) {
@@ -68,7 +68,7 @@ for (const [field, values] of Object.entries({
     for (const value of values)
       assert.ok('bad' in readState(sent({ [field]: value }), 'relais'), String(value))
     const { [field]: _, ...rest } = sent() as Record<string, unknown>
-    if (field !== 'publicUrl' && field !== 'runningMs')
+    if (field !== 'publicUrl' && field !== 'isBeginning')
       assert.ok('bad' in readState(rest, 'relais'), `without ${field}`)
   })
 }

@@ -40,7 +40,7 @@ export async function openRawSibling(
           zone: 'default',
           weight: 1,
           state: 'active',
-          runningMs: 60_000,
+          isBeginning: false,
           digest: '0123456789abcdef',
         },
         purges: {},
