@@ -11,6 +11,9 @@ import { zipf } from '../../support/zipf.ts'
 const OBJECTS = 20_000
 const REQUESTS = 15_000
 const AT_ONCE = 32
+/** So many that chance moves a hundredth of them more or less at most. */
+const KEYS = 4_000
+const RAMP_MS = 62_000
 /** Four processes and a busy machine: what is tried here is not how fast it is. */
 const PATIENCE = { timeout: 400_000 }
 
@@ -82,6 +85,62 @@ test(
     await ask({ nodes, requests: again.length, next: () => again[index++] ?? 0, random })
     const more = origin.count() - before
     assert.ok(more < 0.05 * before, `${more} requests more, after ${before}`)
+  },
+)
+
+test(
+  'of the keys of four nodes a fifth moves to a fifth node that joins, and hardly more than that move at all',
+  PATIENCE,
+  async (t) => {
+    const origin = await openOrigin(t, ({ url = '' }, response) =>
+      reply(response, url, { 'cache-control': 'max-age=3600' }),
+    )
+    const nodes = await openCluster(t, { nodes: 5, running: 4, canBeCutOff: false, origins: [origin.url] })
+    const [first, , , , fifth] = nodes
+    assert.ok(first !== undefined && fifth !== undefined)
+    const names = Array.from({ length: KEYS }, (_, index) => `/o/${index}.ts`)
+    const pools = nodes.slice(0, 4).map(({ url }) => new Pool(url, { connections: 1 }))
+    t.after(() => Promise.all(pools.map((pool) => pool.destroy())))
+    /**
+     * All are asked for, one after another at each of the four, so that none is busier than the others and gives keys
+     * away for that; answers who had each of them from the origin, as the origin saw.
+     */
+    const fillers = async (): Promise<ReadonlyMap<string, string>> => {
+      const before = origin.asked.length
+      const left = [...names]
+      const lane = async (pool: Pool): Promise<void> => {
+        for (let path = left.pop(); path !== undefined; path = left.pop()) {
+          const { body } = await pool.request({ method: 'GET', path })
+          assert.equal(await body.text(), path)
+        }
+      }
+      await Promise.all(pools.map(lane))
+      return new Map(
+        origin.asked.slice(before).map(({ target, headers }) => [target, String(headers.via).slice(-6)]),
+      )
+    }
+    const before = await fillers()
+    assert.equal(before.size, KEYS)
+    assert.deepEqual([...new Set(before.values())].sort(), ['node-1', 'node-2', 'node-3', 'node-4'])
+    await fifth.start()
+    await acquainted(nodes)
+    // In the first minute it is asked for a part of its keys only.
+    const joinedAt = performance.now()
+    await until(() => performance.now() - joinedAt > RAMP_MS, 'it is asked for all of them', 2 * RAMP_MS)
+    const { status } = await fetch(`${first.url}/-/purge`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ all: true, wait: 'all' }),
+    })
+    assert.equal(status, 200)
+    const after = await fillers()
+    assert.equal(after.size, KEYS)
+    const moved = names.filter((name) => before.get(name) !== after.get(name))
+    const taken = moved.filter((name) => after.get(name) === fifth.id).length
+    t.diagnostic(`of ${KEYS} keys ${moved.length} moved, ${taken} of them to the fifth node`)
+    // Some of a node that is busier than the others are filled by another one for a while.
+    assert.ok(moved.length <= 0.23 * KEYS, `${moved.length} of ${KEYS} keys moved`)
+    assert.ok(taken >= 0.17 * KEYS, `${taken} of ${KEYS} keys moved to the fifth`)
   },
 )
 
