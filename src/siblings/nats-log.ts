@@ -56,8 +56,8 @@ export class NatsLog {
   readonly #inStream = new Map<string, { readonly upTo: number; readonly at: number }>()
   /** Entries before this one went that were to be there still. */
   #lostBefore = 0
-  /** Looks since entries were lost; undefined: none were. */
-  #looksSinceLoss: number | undefined
+  /** Looks since entries were lost, or since this node began: they may have been before it. */
+  #looksSinceLoss = 0
   #messages: ConsumerMessages | undefined
   /** Counts the readings of the stream. */
   #turn = 0
@@ -120,7 +120,7 @@ export class NatsLog {
       return
     }
     this.#last = Math.max(last, this.#read)
-    if (this.#looksSinceLoss !== undefined) this.#looksSinceLoss++
+    this.#looksSinceLoss++
     // What is still remembered is written again: who joins would never hear of it, and never be asked for what it names.
     for (const [issuer, { at }] of this.#inStream) {
       if (at >= first) continue
@@ -244,7 +244,7 @@ export class NatsLog {
   /** Positions at which nothing lacks but what is for this node to write and is not in the stream. */
   #wanted(): Positions {
     const { book, node } = this.#context
-    const isHeir = (this.#looksSinceLoss ?? 0) > LOOKS_FOR_OWN
+    const isHeir = this.#looksSinceLoss > LOOKS_FOR_OWN
     const own = Object.keys(book.positions).filter((issuer) => isHeir || issuer.startsWith(`${node}:`))
     return {
       ...book.positions,

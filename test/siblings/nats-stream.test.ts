@@ -104,6 +104,59 @@ test('when the stream is emptied nobody who has read it minds, and who joins lat
   for (const { distrusted, skipped } of nodes) assert.deepEqual([...distrusted, ...skipped], [])
 })
 
+test('when all but the last entry of the stream are dropped, who joins reads what the others gave out, and validates what it may have stored of the rest', {
+  skip,
+}, async (t) => {
+  const nats = await openNats(t)
+  const nodes = await openNodes(t, nats, 2)
+  const [first, second] = nodes
+  assert.ok(first && second)
+  const given = [
+    [first, '/one'],
+    [second, '/two'],
+    [second, '/three'],
+  ] as const
+  for (const [index, [node, path]] of given.entries()) {
+    await node.purge(path)
+    const soFar = given.slice(0, index + 1).map(([, one]) => one)
+    await inForce(nodes, soFar)
+  }
+  await emptyStream(nats, 1)
+  const late = await natsNode(t, nats, 'node-3')
+  await late.begin()
+  assert.ok(late.applied.includes('/three'))
+  const all = [...nodes, late]
+  await beatUntil(all, () => late.applied.includes('/one'), 'the lost entry of a giver is written again')
+  // Of a giver whose last entry is there nobody sees that another one is not, so who joins is told of the gap.
+  assert.equal(late.skipped.length, 1)
+  for (const { distrusted, skipped } of nodes) assert.deepEqual([...distrusted, ...skipped], [])
+})
+
+test('what somebody gave out who is gone is written again also when all others were down while the stream was lost', {
+  skip,
+}, async (t) => {
+  const nats = await openNats(t)
+  const folder = mkdtempSync(join(tmpdir(), 'relais-book-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const named = { clock: testClock(Date.now()), path: join(folder, 'purges.log') }
+  const giver = await natsNode(t, nats, 'node-1')
+  await giver.begin()
+  const before = await natsNode(t, nats, 'node-2', named)
+  await before.begin()
+  await giver.purge('/left-behind')
+  await until(() => before.applied.includes('/left-behind'), 'it is told')
+  await giver.close()
+  await before.close()
+  await nats.stop()
+  nats.wipe()
+  await nats.start()
+  const after = await natsNode(t, nats, 'node-2', named)
+  await after.begin()
+  const late = await natsNode(t, nats, 'node-3')
+  await late.begin()
+  await beatUntil([after, late], () => late.applied.includes('/left-behind'), 'who joins hears of it')
+})
+
 test('a node that could not hear while the stream was emptied validates what is stored, once, and hears what follows', {
   skip,
 }, async (t) => {

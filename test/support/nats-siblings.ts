@@ -72,9 +72,9 @@ export async function streamsOf({ port }: TestNats) {
   return { connection, streams }
 }
 
-/** As an operator does who purges the stream itself: it is the same one, and has nothing in it. */
-export async function emptyStream(nats: TestNats): Promise<void> {
+/** As an operator does who purges the stream itself: it is the same one, and has nothing in it but so many of the last entries. */
+export async function emptyStream(nats: TestNats, keep = 0): Promise<void> {
   const { connection, streams } = await streamsOf(nats)
-  await streams.purge('RELAIS_PURGE_relais')
+  await streams.purge('RELAIS_PURGE_relais', { keep })
   await connection.close()
 }
